@@ -1,0 +1,1 @@
+"""What the cluster believes: the KRaft quorum, the controller, the images."""

@@ -1,0 +1,114 @@
+"""Where the outside world comes in: the clock and the source of randomness that every node is given.
+
+The only module that reads a clock or draws a random number; everything else takes a `Clock` and an `Entropy`
+from its composition root, so that simulation and the virtual clock can put their own in (a tidy test holds it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A pending call; `cancel` is idempotent and safe after it has run."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time, as one node sees it. Wall time may jump; monotonic time never goes back."""
+
+    def time_ms(self) -> int:
+        """Wall clock, milliseconds since 1970 (what goes into records and files)."""
+        ...
+
+    def monotonic_ms(self) -> float:
+        """Milliseconds since an arbitrary point, for deadlines and durations."""
+        ...
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
+        """Run `callback` once on the node's event loop after `delay_ms`."""
+        ...
+
+
+class Entropy(Protocol):
+    """Randomness, as one node sees it."""
+
+    def uuid(self) -> bytes:
+        """16 random bytes in the form of a version 4 UUID, never one that Kafka reserves."""
+        ...
+
+    def random(self) -> float:
+        """A float in [0, 1)."""
+        ...
+
+    def randrange(self, stop: int) -> int:
+        """An int in [0, stop)."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks and the running asyncio loop's timers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def time_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> float:
+        return time.monotonic_ns() / 1e6
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
+        return self._loop.call_later(delay_ms / 1000, callback)
+
+
+def uuid4_bytes(raw: bytes) -> bytes:
+    """`raw` (16 bytes) with the version 4 and variant bits of RFC 9562 set."""
+    b = bytearray(raw)
+    b[6] = b[6] & 0x0F | 0x40
+    b[8] = b[8] & 0x3F | 0x80
+    return bytes(b)
+
+
+def _starts_with_dash(raw: bytes) -> bool:
+    """Whether the URL-safe base64 form begins with '-', which Kafka avoids because tools read it as a flag."""
+    return raw[0] >> 2 == 62
+
+
+class SystemEntropy:
+    """The operating system's randomness."""
+
+    def uuid(self) -> bytes:
+        while _starts_with_dash(raw := uuid4_bytes(os.urandom(16))):
+            pass
+        return raw
+
+    def random(self) -> float:
+        return random.random()
+
+    def randrange(self, stop: int) -> int:
+        return random.randrange(stop)
+
+
+class SeededEntropy:
+    """Randomness that a seed repeats: for simulation and tests."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def uuid(self) -> bytes:
+        while _starts_with_dash(raw := uuid4_bytes(self._random.randbytes(16))):
+            pass
+        return raw
+
+    def random(self) -> float:
+        return self._random.random()
+
+    def randrange(self, stop: int) -> int:
+        return self._random.randrange(stop)

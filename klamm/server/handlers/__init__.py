@@ -1,0 +1,1 @@
+"""One handler module per API; each docstring says which versions changed what."""
