@@ -1,0 +1,30 @@
+"""AlterConfigs: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
+
+
+class AlterConfigsRequest(Message, key=33, versions="0-2", flexible="2+"):
+    resources: list[AlterConfigsResource]
+    validate_only: bool
+
+    class AlterConfigsResource(Struct):
+        resource_type: int8
+        resource_name: string
+        configs: list[AlterableConfig]
+
+        class AlterableConfig(Struct):
+            name: string
+            value: string | None
+
+
+class AlterConfigsResponse(Message, key=33, versions="0-2", flexible="2+"):
+    throttle_time_ms: int32
+    responses: list[AlterConfigsResourceResponse]
+
+    class AlterConfigsResourceResponse(Struct):
+        error_code: int16
+        error_message: string | None
+        resource_type: int8
+        resource_name: string

@@ -1,0 +1,40 @@
+"""AssignReplicasToDirs: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, int16, int32, int64, uuid
+
+
+class AssignReplicasToDirsRequest(Message, key=73, versions="0", flexible="0+"):
+    broker_id: int32
+    broker_epoch: int64 = -1
+    directories: list[DirectoryData]
+
+    class DirectoryData(Struct):
+        id: uuid
+        topics: list[TopicData]
+
+        class TopicData(Struct):
+            topic_id: uuid
+            partitions: list[PartitionData]
+
+            class PartitionData(Struct):
+                partition_index: int32
+
+
+class AssignReplicasToDirsResponse(Message, key=73, versions="0", flexible="0+"):
+    throttle_time_ms: int32
+    error_code: int16
+    directories: list[DirectoryData]
+
+    class DirectoryData(Struct):
+        id: uuid
+        topics: list[TopicData]
+
+        class TopicData(Struct):
+            topic_id: uuid
+            partitions: list[PartitionData]
+
+            class PartitionData(Struct):
+                partition_index: int32
+                error_code: int16

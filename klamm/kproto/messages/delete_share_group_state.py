@@ -1,0 +1,30 @@
+"""DeleteShareGroupState: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid
+
+
+class DeleteShareGroupStateRequest(Message, key=86, versions="0", flexible="0+"):
+    group_id: string
+    topics: list[DeleteStateData]
+
+    class DeleteStateData(Struct):
+        topic_id: uuid
+        partitions: list[PartitionData]
+
+        class PartitionData(Struct):
+            partition: int32
+
+
+class DeleteShareGroupStateResponse(Message, key=86, versions="0", flexible="0+"):
+    results: list[DeleteStateResult]
+
+    class DeleteStateResult(Struct):
+        topic_id: uuid
+        partitions: list[PartitionResult]
+
+        class PartitionResult(Struct):
+            partition: int32
+            error_code: int16
+            error_message: string | None = None

@@ -1,0 +1,34 @@
+"""DescribeClientQuotas: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, float64, int8, int16, int32, string
+
+
+class DescribeClientQuotasRequest(Message, key=48, versions="0-1", flexible="1+"):
+    components: list[ComponentData]
+    strict: bool
+
+    class ComponentData(Struct):
+        entity_type: string
+        match_type: int8
+        match: string | None
+
+
+class DescribeClientQuotasResponse(Message, key=48, versions="0-1", flexible="1+"):
+    throttle_time_ms: int32
+    error_code: int16
+    error_message: string | None
+    entries: list[EntryData] | None
+
+    class EntryData(Struct):
+        entity: list[EntityData]
+        values: list[ValueData]
+
+        class EntityData(Struct):
+            entity_type: string
+            entity_name: string | None
+
+        class ValueData(Struct):
+            key: string
+            value: float64

@@ -1,0 +1,19 @@
+"""EndTxn: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, int16, int32, int64, string, v
+
+
+class EndTxnRequest(Message, key=26, versions="0-5", flexible="3+"):
+    transactional_id: string
+    producer_id: int64
+    producer_epoch: int16
+    committed: bool
+
+
+class EndTxnResponse(Message, key=26, versions="0-5", flexible="3+"):
+    throttle_time_ms: int32
+    error_code: int16
+    producer_id: int64 = v("5+", default=-1, ignorable=True)
+    producer_epoch: int16 = v("5+", default=-1, ignorable=True)

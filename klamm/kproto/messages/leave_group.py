@@ -1,0 +1,27 @@
+"""LeaveGroup: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, int16, int32, string, v
+
+
+class LeaveGroupRequest(Message, key=13, versions="0-5", flexible="4+"):
+    group_id: string
+    member_id: string = v("0-2", default="")
+    members: list[MemberIdentity] = v("3+", default=[])
+
+    class MemberIdentity(Struct):
+        member_id: string
+        group_instance_id: string | None = None
+        reason: string | None = v("5+", default=None, ignorable=True)
+
+
+class LeaveGroupResponse(Message, key=13, versions="0-5", flexible="4+"):
+    throttle_time_ms: int32 = v("1+", default=0, ignorable=True)
+    error_code: int16
+    members: list[MemberResponse] = v("3+", default=[])
+
+    class MemberResponse(Struct):
+        member_id: string
+        group_instance_id: string | None
+        error_code: int16

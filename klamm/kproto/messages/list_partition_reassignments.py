@@ -1,0 +1,31 @@
+"""ListPartitionReassignments: the request and the response."""
+
+from __future__ import annotations
+
+from klamm.kproto.schema import Message, Struct, int16, int32, string
+
+
+class ListPartitionReassignmentsRequest(Message, key=46, versions="0", flexible="0+"):
+    timeout_ms: int32 = 60000
+    topics: list[ListPartitionReassignmentsTopics] | None = None
+
+    class ListPartitionReassignmentsTopics(Struct):
+        name: string
+        partition_indexes: list[int32]
+
+
+class ListPartitionReassignmentsResponse(Message, key=46, versions="0", flexible="0+"):
+    throttle_time_ms: int32
+    error_code: int16
+    error_message: string | None
+    topics: list[OngoingTopicReassignment]
+
+    class OngoingTopicReassignment(Struct):
+        name: string
+        partitions: list[OngoingPartitionReassignment]
+
+        class OngoingPartitionReassignment(Struct):
+            partition_index: int32
+            replicas: list[int32]
+            adding_replicas: list[int32]
+            removing_replicas: list[int32]
