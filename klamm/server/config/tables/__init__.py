@@ -1,0 +1,1 @@
+"""The configuration keys of Kafka 4.3, a module per subject: tables only, no code."""

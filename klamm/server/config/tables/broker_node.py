@@ -1,0 +1,78 @@
+"""Broker keys: the node itself, its quorum and the metadata log.
+
+One row a key, facts only; `keys.ConfigKey` says what the columns are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klamm.server.config.keys import (
+    BOOLEAN,
+    BOOTSTRAP_SERVERS,
+    CLASS,
+    CLUSTER_WIDE,
+    HIGH,
+    INT,
+    LIST,
+    LONG,
+    LONG_MAX,
+    LOW,
+    MEDIUM,
+    QUORUM_VOTERS,
+    REQUIRED,
+    STRING,
+    ConfigKey,
+    at_least,
+    one_of,
+)
+
+NODE_KEYS: Final[tuple[ConfigKey, ...]] = (
+    ConfigKey("alter.config.policy.class.name", CLASS, None, None, LOW),
+    ConfigKey("authorizer.class.name", STRING, "", None, LOW),
+    ConfigKey("auto.create.topics.enable", BOOLEAN, True, None, HIGH),
+    ConfigKey("background.threads", INT, 10, at_least(1), HIGH, CLUSTER_WIDE),
+    ConfigKey("broker.heartbeat.interval.ms", INT, 2000, None, MEDIUM),
+    ConfigKey("broker.id", INT, -1, None, HIGH),
+    ConfigKey("broker.rack", STRING, None, None, MEDIUM),
+    ConfigKey("broker.session.timeout.ms", INT, 9000, None, MEDIUM),
+    ConfigKey("config.providers", LIST, (), None, LOW, CLUSTER_WIDE),
+    ConfigKey("controlled.shutdown.enable", BOOLEAN, True, None, MEDIUM),
+    ConfigKey("controller.listener.names", LIST, REQUIRED, None, HIGH, non_empty=True),
+    ConfigKey("controller.performance.always.log.threshold.ms", LONG, 2000, at_least(0), MEDIUM, internal=True),
+    ConfigKey("controller.performance.sample.period.ms", LONG, 60000, at_least(100), MEDIUM, internal=True),
+    ConfigKey("controller.quorum.append.linger.ms", INT, 25, at_least(0), MEDIUM),
+    ConfigKey("controller.quorum.auto.join.enable", BOOLEAN, False, None, LOW),
+    ConfigKey("controller.quorum.bootstrap.servers", LIST, (), BOOTSTRAP_SERVERS, HIGH),
+    ConfigKey("controller.quorum.election.backoff.max.ms", INT, 1000, at_least(0), HIGH),
+    ConfigKey("controller.quorum.election.timeout.ms", INT, 1000, at_least(0), HIGH),
+    ConfigKey("controller.quorum.fetch.max.bytes", INT, 1_048_576, at_least(1), LOW),
+    ConfigKey("controller.quorum.fetch.snapshot.max.bytes", INT, 1_048_576, at_least(1), LOW),
+    ConfigKey("controller.quorum.fetch.timeout.ms", INT, 2000, at_least(0), HIGH),
+    ConfigKey("controller.quorum.request.timeout.ms", INT, 2000, at_least(0), MEDIUM),
+    ConfigKey("controller.quorum.retry.backoff.ms", INT, 20, at_least(0), LOW),
+    ConfigKey("controller.quorum.voters", LIST, (), QUORUM_VOTERS, HIGH),
+    ConfigKey("controller.socket.timeout.ms", INT, 30000, None, MEDIUM),
+    ConfigKey("create.topic.policy.class.name", CLASS, None, None, LOW),
+    ConfigKey("delete.topic.enable", BOOLEAN, True, None, HIGH),
+    ConfigKey("early.start.listeners", LIST, None, None, HIGH),
+    ConfigKey("initial.broker.registration.timeout.ms", INT, 60000, None, MEDIUM),
+    ConfigKey("internal.metadata.delete.delay.millis", LONG, 60000, None, LOW, internal=True),
+    ConfigKey("internal.metadata.log.segment.bytes", INT, None, None, LOW, internal=True),
+    ConfigKey("internal.metadata.max.batch.size.in.bytes", INT, 8_388_608, None, LOW, internal=True),
+    ConfigKey("metadata.log.dir", STRING, None, None, HIGH),
+    ConfigKey("metadata.log.max.record.bytes.between.snapshots", LONG, 20_971_520, at_least(1), HIGH),
+    ConfigKey("metadata.log.max.snapshot.interval.ms", LONG, 3_600_000, at_least(0), HIGH),
+    ConfigKey("metadata.log.segment.bytes", INT, 1_073_741_824, at_least(8388608), HIGH),
+    ConfigKey("metadata.log.segment.ms", LONG, 604_800_000, None, HIGH),
+    ConfigKey("metadata.max.idle.interval.ms", INT, 500, at_least(0), LOW),
+    ConfigKey("metadata.max.retention.bytes", LONG, 104_857_600, None, HIGH),
+    ConfigKey("metadata.max.retention.ms", LONG, 604_800_000, None, HIGH),
+    ConfigKey("node.id", INT, REQUIRED, at_least(0), HIGH),
+    ConfigKey("num.io.threads", INT, 8, at_least(1), HIGH, CLUSTER_WIDE),
+    ConfigKey("process.roles", LIST, REQUIRED, one_of("broker", "controller"), HIGH, non_empty=True),
+    ConfigKey("request.timeout.ms", INT, 30000, None, HIGH),
+    ConfigKey("server.max.startup.time.ms", LONG, LONG_MAX, at_least(0), MEDIUM, internal=True),
+    ConfigKey("unstable.api.versions.enable", BOOLEAN, False, None, HIGH, internal=True),
+    ConfigKey("unstable.feature.versions.enable", BOOLEAN, False, None, HIGH, internal=True),
+)
