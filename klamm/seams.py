@@ -112,3 +112,41 @@ class SeededEntropy:
 
     def randrange(self, stop: int) -> int:
         return self._random.randrange(stop)
+
+
+class Listening(Protocol):
+    """An open listening socket."""
+
+    @property
+    def port(self) -> int:
+        """The port it got, also when port 0 was asked for."""
+        ...
+
+    async def close(self) -> None:
+        """Stop accepting. Connections already made stay."""
+        ...
+
+
+class Network(Protocol):
+    """The network, as one node sees it."""
+
+    async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
+        """Accept connections and give each a protocol of `factory`. Raises OSError."""
+        ...
+
+
+class _TcpListening:
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        self.port: int = server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        self._server.close()
+
+
+class TcpNetwork:
+    """TCP by the running asyncio (or uvloop) loop."""
+
+    async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
+        loop = asyncio.get_running_loop()
+        return _TcpListening(await loop.create_server(factory, host or None, port, backlog=511))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from klamm.kproto.errors import ProtocolError
-from klamm.kproto.schema import Field, Message, RecordBytes, Struct
+from klamm.kproto.schema import MISSING, Field, Message, RecordBytes, Struct
 
 FIXED = {
     "bool": "?",
@@ -198,7 +198,9 @@ class _Decoder(_Source):
     def default(self, field: Field, target: str) -> None:
         if type(field.default) is list:
             self.line(f"{target} = []")
-        elif field.type == "struct" and not field.array and field.default is not None:
+        elif field.default is MISSING and field.tag >= 0:
+            self.line(f"{target} = {self.constant('D', field.shared_default)}")
+        elif field.default is MISSING:
             self.line(f"{target} = {self.constant('C', field.struct)}()")
         else:
             self.line(f"{target} = {self.constant('D', field.default)}")
@@ -385,7 +387,8 @@ class _Encoder(_Source):
         if field.type == "struct" and not field.array:
             assert field.struct is not None
             parts = [self.is_default(f, f"{source}.{f.name}") for f in field.struct.__schema__.fields]
-            return " and ".join([f"{source} is not None", *parts, f"not {source}.unknown_tagged_fields"])
+            equal = " and ".join([f"{source} is not None", *parts, f"not {source}.unknown_tagged_fields"])
+            return f"{source} is {self.constant('D', field.shared_default)} or {equal}" if field.tag >= 0 else equal
         return f"{source} == {self.constant('D', field.default)}"
 
     def refuse(self, field: Field, source: str) -> None:

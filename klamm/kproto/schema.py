@@ -106,6 +106,7 @@ class Field:
     """One field of a struct, for all versions."""
 
     __slots__ = (
+        "_shared",
         "array",
         "default",
         "flexible",
@@ -126,6 +127,7 @@ class Field:
         optional = kind.endswith("| None")
         if optional:
             kind = kind[:-6].rstrip()
+        self._shared: Struct | None = None
         self.array = kind.startswith("list[")
         if self.array:
             kind = kind[5:-1]
@@ -145,11 +147,22 @@ class Field:
             return []
         return MISSING if self.struct is not None else PRIMITIVES[self.type]
 
+    @property
+    def shared_default(self) -> Any:
+        """The default of a tagged struct: one object for all messages, so that leaving it alone costs nothing.
+
+        Nobody edits it in place: give the field a new struct instead.
+        """
+        if self._shared is None:
+            assert self.struct is not None
+            self._shared = self.struct()
+        return self._shared
+
     def new_default(self) -> Any:
-        """The default as a fresh value: lists and structs are not shared between messages."""
+        """The default as a fresh value: lists and structs in line are not shared between messages."""
         if self.default is MISSING:
             assert self.struct is not None
-            return self.struct()
+            return self.shared_default if self.tag >= 0 else self.struct()
         return [] if type(self.default) is list else self.default
 
     def element(self) -> Field:
@@ -306,12 +319,12 @@ def _compile_init(cls: type[Struct]) -> Callable[..., None]:
         if type(field.default) is list:
             parameters.append(f"{field.name}=M")
             body.append(f"    self.{field.name} = [] if {field.name} is M else {field.name}")
-        elif field.default is MISSING:
+        elif field.default is MISSING and field.tag < 0:
             scope[f"S{i}"] = field.struct
             parameters.append(f"{field.name}=M")
             body.append(f"    self.{field.name} = S{i}() if {field.name} is M else {field.name}")
         else:
-            scope[f"D{i}"] = field.default
+            scope[f"D{i}"] = field.shared_default if field.default is MISSING else field.default
             parameters.append(f"{field.name}=D{i}")
             body.append(f"    self.{field.name} = {field.name}")
     star = ", *, " + ", ".join([*parameters, "unknown_tagged_fields=None"])

@@ -1,0 +1,159 @@
+"""Frames and headers, sans-io: bytes go in where `buffer` says, whole frames come out. No sockets here.
+
+A frame is an int32 size and that many bytes: a request or response header, then the body. All connections of a
+process share one scratch buffer; a frame that does not fit gets a buffer of its own, which grows with the bytes that
+arrive, so that a peer that only claims 100 MiB costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from klamm.kproto.apis import APIS
+from klamm.kproto.codec import read_uvarint
+from klamm.kproto.errors import ProtocolError
+
+SCRATCH_BYTES: Final = 65536
+_GROWTH_START: Final = 131072
+_SIZE: Final = struct.Struct(">i")
+_HEADER: Final = struct.Struct(">hhih")
+_HEADER_START: Final = struct.Struct(">hhi")
+
+
+class RequestHeader(NamedTuple):
+    """A request's header and where its body starts."""
+
+    api_key: int
+    api_version: int
+    correlation_id: int
+    client_id: str | None
+    body: int
+
+
+def read_api(frame: memoryview) -> tuple[int, int, int]:
+    """(api key, version, correlation id): enough to refuse a request. Raises ProtocolError."""
+    if len(frame) < 8:
+        raise ProtocolError("a request of fewer than 8 bytes has no header")
+    key, version, correlation_id = _HEADER_START.unpack_from(frame)
+    return key, version, correlation_id
+
+
+def read_request_header(frame: memoryview) -> RequestHeader:
+    """Header version 1 or 2, as the API and version say. Raises ProtocolError, also for an API that there is not."""
+    try:
+        key, version, correlation_id, size = _HEADER.unpack_from(frame)
+        api = APIS.get(key)
+        if api is None:
+            raise ProtocolError(f"there is no API with key {key}")
+        position = 10
+        client_id = None
+        if size >= 0:
+            position += size
+            if position > len(frame):
+                raise ProtocolError("the client id ends behind the frame")
+            client_id = str(frame[10:position], "utf-8", "replace")
+        if api.request_header_version(version) == 2:
+            count = frame[position]
+            position += 1
+            if count:
+                position = _skip_tags(frame, position - 1)
+    except (struct.error, IndexError):
+        raise ProtocolError("the frame ends inside its header") from None
+    return RequestHeader(key, version, correlation_id, client_id, position)
+
+
+def _skip_tags(frame: memoryview, position: int) -> int:
+    count, position = read_uvarint(frame, position)
+    last = -1
+    for _ in range(count):
+        tag, position = read_uvarint(frame, position)
+        size, position = read_uvarint(frame, position)
+        if size < 0 or position + size > len(frame) or tag <= last:
+            raise ProtocolError("a tagged field of the header is malformed")
+        last = tag
+        position += size
+    return position
+
+
+def response_prefix(size: int, correlation_id: int, header_version: int) -> bytes:
+    """The frame's size and the response header; `size` is the body's."""
+    if header_version:
+        return struct.pack(">iix", size + 5, correlation_id)
+    return struct.pack(">ii", size + 4, correlation_id)
+
+
+class FrameReader:
+    """Cuts one connection's stream into frames.
+
+    `buffer()` tells where the next bytes are to be put; `received(n)` gives the frames that are whole by then. They are
+    views, good until the next `buffer()`, except for those that `owned` says stand in a buffer of their own.
+    """
+
+    __slots__ = ("_big", "_have", "_need", "_scratch", "_tail", "owned", "size_max")
+
+    def __init__(self, scratch: memoryview, size_max: int) -> None:
+        self._scratch = scratch
+        self.size_max = size_max
+        self._tail = b""  # the start of a frame that is cut within the scratch buffer
+        self._big: bytearray | None = None
+        self._have = self._need = 0
+        self.owned = False
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held of a frame that is not whole yet."""
+        return self._have if self._big is not None else len(self._tail)
+
+    def buffer(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        if self._big is None:
+            return self._scratch[len(self._tail) :]
+        if self._have == len(self._big):
+            self._big = self._big + bytes(min(self._need, self._have * 4) - self._have)
+        return memoryview(self._big)[self._have :]
+
+    def received(self, count: int) -> list[memoryview]:
+        """The whole frames, without their sizes. Raises ProtocolError for a size below 0 or above the limit."""
+        if self._big is not None:
+            return self._received_big(count)
+        held = len(self._tail)
+        end = held + count
+        data = self._scratch
+        if held:
+            data[:held] = self._tail
+            self._tail = b""
+        frames: list[memoryview] = []
+        position = 0
+        self.owned = False
+        while end - position >= 4:
+            (size,) = _SIZE.unpack_from(data, position)
+            if size < 0 or size > self.size_max:
+                raise ProtocolError(f"a frame of {size} bytes (the limit is {self.size_max})")
+            stop = position + 4 + size
+            if stop > end:
+                if size + 4 > SCRATCH_BYTES:
+                    self._start_big(size, data[position + 4 : end])
+                    return frames
+                break
+            frames.append(data[position + 4 : stop])
+            position = stop
+        if position < end:
+            self._tail = bytes(data[position:end])
+        return frames
+
+    def _start_big(self, size: int, start: memoryview) -> None:
+        self._need = size
+        self._have = len(start)
+        self._big = bytearray(min(size, _GROWTH_START))
+        self._big[: self._have] = start
+
+    def _received_big(self, count: int) -> list[memoryview]:
+        self._have += count
+        if self._have < self._need:
+            return []
+        assert self._big is not None
+        frame = memoryview(self._big)
+        self._big = None
+        self.owned = True
+        return [frame]

@@ -1,0 +1,221 @@
+"""One client's connection: frames in, answers out in the order of the requests.
+
+Sockets are read into one scratch buffer for the whole process. Requests are served as they come, also while earlier
+ones still wait (a long poll, acks=all); their answers leave first in, first out. All answers of one read event go out
+in one write. A connection stops being read while its peer does not read, while too many of its requests are under way,
+or while the node has no memory for more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from klamm.kproto.errors import ProtocolError
+from klamm.kproto.frame import SCRATCH_BYTES, FrameReader
+from klamm.kproto.schema import RecordBytes
+from klamm.server.memory import RequestMemory
+
+MAX_IN_FLIGHT: Final = 256
+"""Requests of one connection that may be under way; more are left in the socket."""
+WRITE_BUFFER_BYTES: Final = 4 * 1024 * 1024
+_JOIN_BELOW_BYTES: Final = 65536
+_SCRATCH: Final = memoryview(bytearray(SCRATCH_BYTES))
+
+Answer = list[RecordBytes]
+"""The chunks of one answer, frame size and header included; empty for a request that gets none."""
+
+
+class Hooks(Protocol):
+    """What a connection needs of the listener that accepted it."""
+
+    request_size_max: int
+    memory: RequestMemory
+
+    def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]:
+        """Serve one request. Raises ProtocolError when the connection is to be closed."""
+        ...
+
+    def opened(self, connection: Connection) -> bool:
+        """Note a new connection; False refuses it."""
+        ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+    def read_done(self) -> None:
+        """The answers of a read event are on their way: the moment to wake who waited for what it appended."""
+        ...
+
+    def fault(self, connection: Connection, error: BaseException) -> None:
+        """Log why a connection is closed from our side."""
+        ...
+
+
+class _Slot:
+    """A request that is not answered yet, in its place in the order."""
+
+    __slots__ = ("answer", "held_bytes")
+
+    def __init__(self, held_bytes: int) -> None:
+        self.answer: Answer | None = None
+        self.held_bytes = held_bytes
+
+
+class Connection(asyncio.BufferedProtocol):
+    """See the module's docstring. `last_active_ms` is kept by the listener's idle check."""
+
+    def __init__(self, hooks: Hooks, connection_id: int) -> None:
+        self._hooks = hooks
+        self.id = connection_id
+        self.client_host = ""
+        self.active = True  # heard of since the last idle check
+        self._frames = FrameReader(_SCRATCH, hooks.request_size_max)
+        self._transport: asyncio.Transport | None = None
+        self._slots: deque[_Slot] = deque()
+        self._out: Answer = []
+        self._reasons = 0  # why reading is paused, a bit each
+        self._eof = False
+        self._held_bytes = 0
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.client_host = peer[0] if peer else ""
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        if not self._hooks.opened(self):
+            transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._frames.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.active = True
+        frames = self._frames
+        try:
+            for frame in frames.received(nbytes):
+                self._serve(frame, len(frame) if frames.owned else 0)
+        except ProtocolError as error:
+            self._fail(error)
+        if frames.pending_bytes > SCRATCH_BYTES:
+            self._hold(frames.pending_bytes)
+        elif self._held_bytes:
+            self._hold(0)
+        if self._out:
+            self._write()
+        self._hooks.read_done()
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        return bool(self._slots)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._hold(0)
+        for slot in self._slots:
+            self._hooks.memory.give(slot.held_bytes)
+        self._slots.clear()
+        self._hooks.closed(self)
+
+    def pause_writing(self) -> None:
+        self._pause(1)
+
+    def resume_writing(self) -> None:
+        self._resume(1)
+
+    # --- serving
+
+    def _serve(self, frame: memoryview, size: int) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        answer = self._hooks.serve(self, frame)
+        if type(answer) is list:
+            if not self._slots:
+                self._out += answer
+                return
+            slot = _Slot(0)
+            slot.answer = answer
+            self._slots.append(slot)
+        else:
+            assert not isinstance(answer, list)
+            slot = _Slot(size)
+            self._hooks.memory.take(size)
+            self._slots.append(slot)
+            future = asyncio.ensure_future(answer)
+            future.add_done_callback(lambda done: self._answered(slot, done))
+        if len(self._slots) >= MAX_IN_FLIGHT:
+            self._pause(2)
+
+    def _answered(self, slot: _Slot, future: asyncio.Future[Answer]) -> None:
+        if self._transport is None:
+            if not future.cancelled():
+                future.exception()
+            return
+        error = future.exception() if not future.cancelled() else asyncio.CancelledError()
+        if error is not None:
+            self._fail(error)
+            return
+        slot.answer = future.result()
+        slots = self._slots
+        while slots and slots[0].answer is not None:
+            done = slots.popleft()
+            self._hooks.memory.give(done.held_bytes)
+            assert done.answer is not None
+            self._out += done.answer
+        if self._out:
+            self._write()
+        if len(slots) < MAX_IN_FLIGHT:
+            self._resume(2)
+        if self._eof and not slots:
+            self._transport.close()
+
+    def _write(self) -> None:
+        out, self._out = self._out, []
+        if self._transport is None:
+            return
+        if len(out) == 1:
+            self._transport.write(out[0])
+        elif len(out) < 8 and sum(map(len, out)) > _JOIN_BELOW_BYTES:
+            self._transport.writelines(out)
+        else:
+            self._transport.write(b"".join(out))
+
+    def _fail(self, error: BaseException) -> None:
+        self._hooks.fault(self, error)
+        self.close()
+
+    def close(self) -> None:
+        """Close after what is already written has left."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- flow control
+
+    def _hold(self, size: int) -> None:
+        """Count `size` bytes of an unfinished frame against the node's memory."""
+        memory = self._hooks.memory
+        memory.take(size - self._held_bytes) if size > self._held_bytes else memory.give(self._held_bytes - size)
+        others = memory.used_bytes - size
+        self._held_bytes = size
+        if size and others and memory.exhausted and not self._reasons & 4:
+            self._pause(4)
+            memory.when_free(lambda: self._resume(4))
+
+    def _pause(self, reason: int) -> None:
+        if not self._reasons and self._transport is not None:
+            self._transport.pause_reading()
+        self._reasons |= reason
+
+    def _resume(self, reason: int) -> None:
+        if not self._reasons & reason:
+            return
+        self._reasons &= ~reason
+        if not self._reasons and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+ConnectionFactory = Callable[[], Connection]

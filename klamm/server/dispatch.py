@@ -1,0 +1,120 @@
+"""One request from frame to answer: version check, decode, handler, error mapping, encode.
+
+What every API shares is done here, once, so that a handler only unpacks, asks a domain object and shapes the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from klamm.kproto import apis, errors
+from klamm.kproto.errors import KafkaError, ProtocolError
+from klamm.kproto.frame import read_api, read_request_header, response_prefix
+from klamm.kproto.schema import Message, RecordBytes
+from klamm.server.request import RequestContext
+from klamm.server.routes import Route, route
+
+if TYPE_CHECKING:
+    from klamm.server.broker import Broker
+    from klamm.server.connection import Answer, Connection
+
+log = logging.getLogger(__name__)
+
+_JOIN_BELOW_BYTES = 65536
+_APIS_VERSIONS_FALLBACK = apis.APIS[apis.API_VERSIONS]
+
+
+class AcksZeroError(ProtocolError):
+    """A produce request that gets no answer failed: closing the connection is how its client learns of it."""
+
+
+def encode_answer(response: Message, version: int, correlation_id: int, header_version: int) -> Answer:
+    """The chunks of an answer; small ones joined, large ones (records) left where they are."""
+    parts: list[RecordBytes] = [b""]
+    response.encode_to(parts, version)
+    size = sum(map(len, parts))
+    parts[0] = response_prefix(size, correlation_id, header_version)
+    return [b"".join(parts)] if size < _JOIN_BELOW_BYTES else parts
+
+
+class Dispatcher:
+    """Serves requests of one kind of listener (`apis.BROKER` or `apis.CONTROLLER`) with one broker's handlers."""
+
+    def __init__(self, broker: Broker, listener_name: str, kind: int) -> None:
+        self._broker = broker
+        self.listener_name = listener_name
+        self._kind = kind
+
+    def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]:
+        """Serve one request. Raises ProtocolError when, as in Kafka, the connection is to be closed."""
+        key, version, correlation_id = read_api(frame)
+        found = route(key)
+        if found is None or not found.api.listeners & self._kind:
+            raise ProtocolError(f"API key {key} is not served on this listener")
+        api = found.api
+        if not api.low <= version <= api.high:
+            if key == apis.API_VERSIONS:
+                return self._unsupported_api_versions(correlation_id)
+            raise ProtocolError(f"{api.name} version {version} is not served ({api.low} to {api.high} are)")
+        header = read_request_header(frame)
+        body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
+        request, _ = found.request.decode_from(body, header.body, version)
+        context = RequestContext(
+            key, version, header.client_id, connection.client_host, self.listener_name, connection.id
+        )
+        try:
+            response: Any = found.handle(self._broker, context, request)
+        except KafkaError as error:
+            response = self._refuse(found, version, error)
+        except Exception as error:
+            response = self._fault(found, version, error)
+        if response is None:
+            return []
+        if isinstance(response, Message):
+            return encode_answer(response, version, correlation_id, api.response_header_version(version))
+        return self._await(response, found, version, correlation_id)
+
+    async def _await(self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int) -> Answer:
+        try:
+            response = await awaited
+        except KafkaError as error:
+            response = self._refuse(found, version, error)
+        except ProtocolError:
+            raise
+        except Exception as error:
+            response = self._fault(found, version, error)
+        if response is None:
+            return []
+        return encode_answer(response, version, correlation_id, found.api.response_header_version(version))
+
+    def _fault(self, found: Route, version: int, error: Exception) -> Message:
+        if isinstance(error, ProtocolError):
+            raise error
+        log.error("%s version %d failed", found.api.name, version, exc_info=error)
+        return self._refuse(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR))
+
+    def _refuse(self, found: Route, version: int, error: KafkaError) -> Message:
+        """The answer to a request that failed as a whole: its error code and, where there is room, the message."""
+        values: dict[str, Any] = {}
+        for field in found.response.__schema__.fields:
+            if field.name == "error_code" and field.exists_in(version):
+                values["error_code"] = error.code
+            elif field.name == "error_message" and field.exists_in(version):
+                values["error_message"] = error.message
+        if "error_code" not in values:
+            raise ProtocolError(f"{found.api.name} failed ({error}) and version {version} cannot say so")
+        return found.response(**values)
+
+    @staticmethod
+    def _unsupported_api_versions(correlation_id: int) -> Answer:
+        """KIP-511: version 0 with error 35 and the range of ApiVersions itself, so that the client can try again."""
+        from klamm.kproto.messages.api_versions import ApiVersionsResponse
+
+        own = _APIS_VERSIONS_FALLBACK
+        response = ApiVersionsResponse(
+            error_code=errors.UNSUPPORTED_VERSION,
+            api_keys=[ApiVersionsResponse.ApiVersion(api_key=own.key, min_version=own.low, max_version=own.high)],
+        )
+        return encode_answer(response, 0, correlation_id, 0)

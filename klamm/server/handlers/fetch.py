@@ -1,0 +1,177 @@
+"""Fetch v4-18: record batches from an offset on, waiting for some when there are none.
+
+v7 fetch sessions (KIP-227); v9 leader epoch checks (KIP-320); v11 rack id (KIP-392); v12 diverging epochs (KIP-595);
+v13 topic ids (KIP-516); v15 replica state (KIP-903); v16 leader endpoints (KIP-951); v17 and v18 concern replicas.
+
+Batches leave as they stand in the log: a fetch in the middle of a batch gets the whole batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
+from klamm.server.broker import Broker
+from klamm.server.fetch_sessions import Fetch, Want
+from klamm.server.partition import Partition
+from klamm.server.request import RequestContext
+
+Topic = FetchResponse.FetchableTopicResponse
+Data = Topic.PartitionData
+
+
+def handle(
+    broker: Broker, context: RequestContext, request: FetchRequest
+) -> FetchResponse | Awaitable[FetchResponse]:
+    by_id = context.api_version >= 13
+    fetch = broker.fetch_sessions.begin(request, by_id, broker.clock.monotonic_ms())
+    reading = _Reading(broker, request, fetch, by_id)
+    if reading.read() or request.max_wait_ms <= 0 or not fetch.wants:
+        return reading.response()
+    return reading.wait()
+
+
+class _Reading:
+    """One fetch: read what there is; when that is too little, look again whenever a partition has moved."""
+
+    __slots__ = ("_broker", "_by_id", "_fetch", "_future", "_request", "_results", "_timer", "_watched")
+
+    def __init__(self, broker: Broker, request: FetchRequest, fetch: Fetch, by_id: bool) -> None:
+        self._broker, self._request, self._fetch, self._by_id = broker, request, fetch, by_id
+        self._results: list[tuple[Want, Data]] = []
+        self._watched: list[Partition] = []
+
+    def read(self) -> bool:
+        """Read every partition; True when the answer must not wait: enough bytes, or an error."""
+        request, incremental = self._request, self._fetch.incremental
+        left = request.max_bytes
+        total = 0
+        urgent = False
+        results: list[tuple[Want, Data]] = []
+        for want in self._fetch.wants.values():
+            data = self._read_partition(want, left, total == 0)
+            size = len(data.records) if data.records else 0
+            total += size
+            left -= size
+            if data.error_code or data.diverging_epoch.epoch >= 0:
+                urgent = True
+            if (
+                not incremental
+                or size
+                or data.error_code
+                or data.high_watermark != want.high_watermark
+                or data.log_start_offset != want.log_start_offset
+                or data.diverging_epoch.epoch >= 0
+            ):
+                results.append((want, data))
+        self._results = results
+        return urgent or total >= request.min_bytes
+
+    def _read_partition(self, want: Want, left: int, first: bool) -> Data:
+        try:
+            partition = self._find(want)
+            code = partition.check_epoch(want.leader_epoch)
+            if code:
+                raise KafkaError(code)
+            log = partition.log
+            if want.last_fetched_epoch >= 0:
+                diverging = log.diverging_epoch(want.last_fetched_epoch, want.fetch_offset)
+                if diverging is not None:
+                    return self._data(want, partition, b"", diverging)
+            limit = min(want.max_bytes, left)
+            end = partition.visible_end(self._request.isolation_level)
+            if want.fetch_offset == end or (limit <= 0 and not first):
+                return self._data(want, partition, b"")
+            found = log.read(want.fetch_offset, max(limit, 0), min_one=first, max_offset=end)
+            return self._data(want, partition, found.data)
+        except KafkaError as error:
+            return Data(
+                partition_index=want.index,
+                error_code=error.code,
+                high_watermark=-1,
+                aborted_transactions=None,
+                records=b"",
+            )
+
+    def _find(self, want: Want) -> Partition:
+        replicas = self._broker.replicas
+        if self._by_id:
+            assert isinstance(want.topic, bytes)
+            return replicas.by_id(want.topic, want.index)
+        assert isinstance(want.topic, str)
+        return replicas.get(want.topic, want.index)
+
+    def _data(
+        self, want: Want, partition: Partition, records: bytes | memoryview, diverging: tuple[int, int] | None = None
+    ) -> Data:
+        log = partition.log
+        data = Data(
+            partition_index=want.index,
+            error_code=0,
+            high_watermark=log.high_watermark,
+            last_stable_offset=log.last_stable_offset,
+            log_start_offset=log.log_start_offset,
+            aborted_transactions=None,
+            records=records,
+        )
+        if diverging is not None:
+            data.diverging_epoch = Data.EpochEndOffset(epoch=diverging[0], end_offset=diverging[1])
+        if self._request.isolation_level:
+            data.aborted_transactions = [
+                Data.AbortedTransaction(producer_id=pid, first_offset=first)
+                for pid, first in log.aborted_transactions(want.fetch_offset, log.last_stable_offset)
+            ]
+        return data
+
+    def response(self) -> FetchResponse:
+        """The answer to what was read last; a session remembers what it tells."""
+        topics: list[Topic] = []
+        last: Topic | None = None
+        name: str | bytes | None = None
+        session = self._fetch.session
+        for want, data in self._results:
+            if last is None or want.topic != name:
+                name = want.topic
+                last = Topic(topic_id=name, partitions=[]) if isinstance(name, bytes) else Topic(topic=name, partitions=[])
+                topics.append(last)
+            last.partitions.append(data)
+            want.high_watermark, want.log_start_offset = data.high_watermark, data.log_start_offset
+            if session is not None and data.records:
+                key = (want.topic, want.index)
+                if key in session.wants:
+                    session.wants[key] = session.wants.pop(key)
+        return FetchResponse(session_id=self._fetch.session_id, responses=topics)
+
+    def wait(self) -> Awaitable[FetchResponse]:
+        """Look again at every move of a partition, until there is enough or `max_wait_ms` is over."""
+        self._future: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
+        for want in self._fetch.wants.values():
+            try:
+                partition = self._find(want)
+            except KafkaError:
+                continue
+            partition.waiters.add(self._look)
+            self._watched.append(partition)
+        self._timer = self._broker.clock.call_later(self._request.max_wait_ms, self._finish)
+        return self._future
+
+    def _look(self) -> None:
+        if self._future.done():
+            self._stop_watching()
+        elif self.read():
+            self._finish(read=False)
+
+    def _finish(self, read: bool = True) -> None:
+        self._stop_watching()
+        self._timer.cancel()
+        if not self._future.done():
+            if read:
+                self.read()
+            self._future.set_result(self.response())
+
+    def _stop_watching(self) -> None:
+        for partition in self._watched:
+            partition.waiters.discard(self._look)
+        self._watched.clear()

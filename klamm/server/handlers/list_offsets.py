@@ -1,0 +1,71 @@
+"""ListOffsets v1-11: offsets by timestamp, and the special ones.
+
+v2 isolation level (KIP-98), v4 leader epochs (KIP-320), v7 max timestamp (KIP-734), v8 local log start (KIP-405), v9 last tiered
+offset (KIP-1005), v10 a timeout for remote look-ups (KIP-1075), v11 earliest pending upload (KIP-1023).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.list_offsets import ListOffsetsRequest, ListOffsetsResponse
+from klamm.server.broker import Broker
+from klamm.server.partition import Partition
+from klamm.server.request import RequestContext
+
+LATEST: Final = -1
+EARLIEST: Final = -2
+MAX_TIMESTAMP: Final = -3
+EARLIEST_LOCAL: Final = -4
+LATEST_TIERED: Final = -5
+EARLIEST_PENDING_UPLOAD: Final = -6
+_SINCE: Final = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDING_UPLOAD: 11}
+
+Topic = ListOffsetsResponse.ListOffsetsTopicResponse
+Result = Topic.ListOffsetsPartitionResponse
+
+
+def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
+    topics = []
+    for topic in request.topics:
+        results = []
+        seen: set[int] = set()
+        for asked in topic.partitions:
+            result = Result(partition_index=asked.partition_index, error_code=0)
+            results.append(result)
+            try:
+                if asked.partition_index in seen:
+                    raise KafkaError(errors.INVALID_REQUEST, "a partition that is asked for twice")
+                seen.add(asked.partition_index)
+                if context.api_version < _SINCE.get(asked.timestamp, 0) or asked.timestamp < EARLIEST_PENDING_UPLOAD:
+                    raise KafkaError(errors.UNSUPPORTED_VERSION)
+                partition = broker.replicas.get(topic.name, asked.partition_index)
+                code = partition.check_epoch(asked.current_leader_epoch)
+                if code:
+                    raise KafkaError(code)
+                found = _look_up(partition, asked.timestamp, request.isolation_level)
+                result.timestamp, result.offset, result.leader_epoch = found
+            except KafkaError as error:
+                result.error_code = error.code
+        topics.append(Topic(name=topic.name, partitions=results))
+    return ListOffsetsResponse(topics=topics)
+
+
+def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tuple[int, int, int]:
+    """(timestamp, offset, leader epoch) of what a timestamp stands for; -1 each where there is nothing.
+
+    Without tiered storage the local log start is the log start, and nothing is tiered or waits to be.
+    """
+    log = partition.log
+    if timestamp == LATEST:
+        return -1, partition.visible_end(isolation_level), partition.leader_epoch
+    if timestamp in (EARLIEST, EARLIEST_LOCAL):
+        return -1, log.log_start_offset, log.epoch_at(log.log_start_offset)
+    if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
+        return -1, -1, -1
+    found = log.max_timestamp() if timestamp == MAX_TIMESTAMP else log.offset_for_timestamp(timestamp)
+    if found is None or found.offset >= partition.visible_end(isolation_level):
+        return -1, -1, -1
+    return found.timestamp, found.offset, log.epoch_at(found.offset)

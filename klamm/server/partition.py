@@ -1,0 +1,113 @@
+"""One partition as this broker leads it: appends, reads below the high watermark, and who waits for either.
+
+With one replica the high watermark follows the log end as soon as bytes are written; replication (ISR, follower
+fetches) hangs its rules on `_advance`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.schema import RecordBytes
+
+if TYPE_CHECKING:
+    from klamm.log.partition_log import Appended, PartitionLog
+
+
+class Partition:
+    """A led partition.
+
+    `leader_epoch` checks follow KIP-320: a client that knows an older epoch is fenced, one that knows a newer is told
+    that we do not.
+    """
+
+    __slots__ = (
+        "_commit_callbacks",
+        "_touched",
+        "index",
+        "isr",
+        "leader_epoch",
+        "leader_id",
+        "log",
+        "topic",
+        "topic_id",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        topic: str,
+        topic_id: bytes,
+        index: int,
+        log: PartitionLog,
+        leader_id: int,
+        leader_epoch: int,
+        isr: Sequence[int],
+        touched: Callable[[Partition], None],
+    ) -> None:
+        self.topic, self.topic_id, self.index = topic, topic_id, index
+        self.log = log
+        self.leader_id = leader_id
+        self.leader_epoch = leader_epoch
+        self.isr = isr
+        self.waiters: set[Callable[[], None]] = set()
+        """Fetches to look again when the high watermark has moved."""
+        self._touched = touched
+        self._commit_callbacks: list[Callable[[int], None]] = []
+
+    def check_epoch(self, current_leader_epoch: int) -> int:
+        """NONE, or the error for a client that believes in another leader epoch (-1: it does not say)."""
+        if current_leader_epoch < 0 or current_leader_epoch == self.leader_epoch:
+            return errors.NONE
+        return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
+
+    def append(self, batches: RecordBytes, now_ms: int, acks: int = -1) -> Appended:
+        """Append a producer's batches. Raises KafkaError (NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas).
+
+        When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as
+        it is and the producer must not be answered until that future is done.
+        """
+        if acks == -1 and self.log.config.min_insync_replicas > len(self.isr):
+            raise KafkaError(errors.NOT_ENOUGH_REPLICAS)
+        appended = self.log.append_as_leader(batches, self.leader_epoch, now_ms=now_ms)
+        if appended.written is None:
+            self._advance()
+        else:
+            appended.written.add_done_callback(self._written)
+        return appended
+
+    def _written(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._advance()
+            self.wake()
+
+    def _advance(self) -> None:
+        """One replica: everything that is in the log is committed."""
+        if self.log.advance_high_watermark():
+            if self._commit_callbacks:
+                for callback in self._commit_callbacks:
+                    callback(self.log.high_watermark)
+            if self.waiters:
+                self._touched(self)
+
+    def wake(self) -> None:
+        """Let the fetches that wait for this partition look again."""
+        for waiter in list(self.waiters):
+            waiter()
+
+    @property
+    def high_watermark(self) -> int:
+        return self.log.high_watermark
+
+    def on_high_watermark(self, callback: Callable[[int], None]) -> None:
+        """Have `callback(high_watermark)` called whenever it advances (coordinators)."""
+        self._commit_callbacks.append(callback)
+
+    def visible_end(self, isolation_level: int) -> int:
+        """The offset up to which a consumer may read: high watermark (0) or last stable offset (1)."""
+        return self.log.last_stable_offset if isolation_level else self.log.high_watermark
+
