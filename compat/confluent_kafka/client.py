@@ -7,7 +7,8 @@ from typing import Any
 
 import confluent_kafka
 from confluent_kafka import KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from compat.scenario import PARTITIONS, TIMEOUT_S, Fetched, Record
 
@@ -15,8 +16,8 @@ ASSIGNORS = {"eager": "range", "cooperative": "cooperative-sticky"}
 GROUPS_LOADING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 
 
-def _partitions(topic: str, *offset: int) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition, *offset) for partition in range(PARTITIONS)]
+def _partitions(topic: str, offset: int = confluent_kafka.OFFSET_INVALID) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for partition in range(PARTITIONS)]
 
 
 def _settings(bootstrap: str) -> dict[str, Any]:
