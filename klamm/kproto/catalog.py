@@ -234,7 +234,9 @@ def message_class(name: str) -> type[Message]:
     module = _MODULES.get(name)
     if module is None:
         api = name.removesuffix("Request").removesuffix("Response")
-        module = API_MODULES[api] if api != name else ""
+        if api == name:
+            raise KeyError(name)
+        module = API_MODULES[api]
     found: type[Message] = getattr(importlib.import_module(f"klamm.kproto.{module}"), name)
     return found
 
