@@ -1,0 +1,3 @@
+module klamm/compat/drive
+
+go 1.26.0
