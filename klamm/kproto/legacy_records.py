@@ -35,19 +35,22 @@ _SIZE_MIN: Final = 14
 _MAGIC_AT: Final = 16
 _TIMESTAMP_AT: Final = 18
 _UNKNOWN_COUNT: Final = -1
+_PEEK_BYTES_MIN: Final = 1 << 20
+_PEEK_RATIO: Final = 100
 
 
 def read_batch(view: memoryview) -> Batch:
     """One message as a batch. The base offset of a compressed set stands in its first message only, so it is opened.
 
-    A set that does not open has its wrapper's offset as base: `validate_batch` and `iter_records` tell why.
+    A set that does not open, or only to much more than its size (splitting a buffer must stay cheap whatever is in
+    it), has its wrapper's offset as base: `iter_records` tells why.
     """
     offset, size, crc, magic, attributes = _MESSAGE.unpack_from(view)
     timestamp = _timestamp(view, magic)
     base_offset: int = offset
     if attributes & COMPRESSION_MASK:
         try:
-            base_offset = _inner_records(view)[0].offset
+            base_offset = _inner_records(view, _PEEK_BYTES_MIN + _PEEK_RATIO * len(view))[0].offset
         except (CorruptBatch, codecs.CompressionError):
             pass
     return Batch(
@@ -122,7 +125,7 @@ def _record(view: memoryview, offset: int, append_time: int | None) -> Record:
     return Record(offset, timestamp, None if key is None else bytes(key), None if value is None else bytes(value))
 
 
-def _inner_records(view: memoryview, size_bytes_max: int = codecs.DECOMPRESSED_SIZE_BYTES_MAX) -> list[Record]:
+def _inner_records(view: memoryview, size_bytes_max: int) -> list[Record]:
     """The records of the compressed set in `view`, at least one.
 
     Version 0 has absolute offsets inside. Version 1 has them relative to the first, the wrapper's being the last

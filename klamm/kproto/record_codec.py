@@ -134,12 +134,12 @@ def _decode_headers(data: bytes, p: int, end: int) -> tuple[Headers, int]:
         raise InvalidRecord(f"{count} headers in a record with {end - p} bytes left")
     headers: list[tuple[str, bytes | None]] = []
     for _ in range(count):
-        n, p = read_varint(data, p)
+        n, p = (ONE_BYTE[n], p + 1) if (n := data[p]) < 128 else read_varint(data, p)
         if n < 0:
             raise InvalidRecord("a header without a key")
         key = str(data[p : p + n], "utf-8", "replace")
         p += n
-        n, p = read_varint(data, p)
+        n, p = (ONE_BYTE[n], p + 1) if (n := data[p]) < 128 else read_varint(data, p)
         if n < 0:
             headers.append((key, None))
         else:

@@ -16,6 +16,10 @@ _FORMS: tuple[bytes, ...] = tuple(bytes((n,)) for n in range(128))
 
 def read_varint(data: RecordBytes, position: int) -> tuple[int, int]:
     """A 32-bit number of at most five bytes; surplus high bits are dropped, as Kafka's reader drops them."""
+    value = data[position]
+    if value > 127 and (byte := data[position + 1]) < 128:  # two bytes: what most calls of the record loop are for
+        value += (byte << 7) - 128
+        return (value >> 1) ^ -(value & 1), position + 2
     value = shift = 0
     while True:
         byte = data[position]
@@ -31,6 +35,10 @@ def read_varint(data: RecordBytes, position: int) -> tuple[int, int]:
 
 def read_varlong(data: RecordBytes, position: int) -> tuple[int, int]:
     """A 64-bit number of at most ten bytes; surplus high bits are dropped."""
+    value = data[position]
+    if value > 127 and (byte := data[position + 1]) < 128:
+        value += (byte << 7) - 128
+        return (value >> 1) ^ -(value & 1), position + 2
     value = shift = 0
     while True:
         byte = data[position]
@@ -49,6 +57,8 @@ def write_varint(value: int) -> bytes:
     value = (value << 1) ^ (value >> 63)
     if value < 128:
         return _FORMS[value]
+    if value < 16384:
+        return bytes((value & 127 | 128, value >> 7))
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
