@@ -1,0 +1,49 @@
+"""`python -m compat.kill_loop --target klamm|kafka --rounds 20`: a table of the rounds, and the totals as JSON.
+
+Exit status 1 when a promise was broken; the broker's directory is then kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from compat.kill_loop.loop import Killer
+from compat.targets import KafkaTarget, KlammTarget
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", choices=["klamm", "kafka"], default="klamm")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rate", type=int, default=3000, help="records a second (librdkafka; kafka-python a sixth)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments at which the kills come")
+    parser.add_argument("--json", type=Path, help="write the totals here too")
+    options = parser.parse_args()
+    target = KlammTarget() if options.target == "klamm" else KafkaTarget()
+    target.start()
+    try:
+        killer = Killer(target, seed=options.seed, rate=options.rate)
+        killer.run(options.rounds)
+        totals = {"target": options.target} | killer.totals()
+    except BaseException:
+        target.kill()
+        print(f"the broker's files are in {target.directory}", file=sys.stderr)
+        raise
+    target.stop()
+    for violation in totals["violations"]:
+        print(f"VIOLATION {violation}")
+    print(json.dumps({name: value for name, value in totals.items() if name != "per_round"}))
+    if options.json:
+        options.json.write_text(json.dumps(totals, indent=1))
+    if totals["violations"]:
+        print(f"the broker's files are in {target.directory}", file=sys.stderr)
+        return 1
+    target.remove()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

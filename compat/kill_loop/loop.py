@@ -1,0 +1,204 @@
+"""The rounds: load, SIGKILL, start, and the questions that the broker must answer as if nothing had happened.
+
+A killed process leaves its page cache to the system, so this is about crashes of the process, not of the machine.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import confluent_kafka
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from compat.kill_loop.ledger import Ledger, Reading
+from compat.kill_loop.load import KafkaPythonGroup, KafkaPythonProducer, LibrdkafkaGroup, LibrdkafkaProducer, Worker
+
+TOPIC = "kill-loop"
+GROUPS = ("group-librdkafka", "group-kafka-python")
+PARTITIONS = 6
+TIMEOUT_S = 60.0
+# A round counts as one under load only if so much was acknowledged in it, for each group's commits too.
+ACKNOWLEDGED_MIN = 500
+COMMITS_MIN = 2
+# What a broker answers until it has loaded its groups; librdkafka leaves the retry to its user.
+LOADING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError._TIMED_OUT)
+
+
+class Broker(Protocol):
+    @property
+    def bootstrap(self) -> str: ...
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass
+class Round:
+    number: int
+    acknowledged: int  # in this round, before the kill
+    in_flight: int  # sent and not acknowledged when the kill came
+    start_ms: int  # from the start of the new process until it answers
+    recover_ms: int  # from the kill until a producer gets an acknowledgement again
+    read: int  # records compared with the ledger
+    commits: int  # acknowledged so far
+    violations: int
+
+
+class Killer:
+    """One run of the loop against one broker."""
+
+    def __init__(self, broker: Broker, *, seed: int, rate: int) -> None:
+        self.broker = broker
+        self.ledger = Ledger(PARTITIONS)
+        self.rounds: list[Round] = []
+        self._entropy = random.Random(seed)
+        self._reading = Reading()
+        self._create_topic()
+        where = (broker.bootstrap, TOPIC)
+        self._producers: list[Worker] = [
+            LibrdkafkaProducer(self.ledger, *where, rate),
+            KafkaPythonProducer(self.ledger, *where, max(1, rate // 6)),
+        ]
+        self._groups: list[Worker] = [
+            LibrdkafkaGroup(self.ledger, *where, GROUPS[0]),
+            KafkaPythonGroup(self.ledger, *where, GROUPS[1]),
+        ]
+
+    def run(self, rounds: int) -> None:
+        for worker in self._producers + self._groups:
+            worker.start()
+        print("round  acked  in flight  start ms  recover ms   read  commits  violations")
+        for number in range(1, rounds + 1):
+            done = self._round(number)
+            self.rounds.append(done)
+            print(
+                f"{done.number:5}  {done.acknowledged:5}  {done.in_flight:9}  {done.start_ms:8}  {done.recover_ms:10}"
+                f"  {done.read:5}  {done.commits:7}  {done.violations:10}"
+            )
+            sys.stdout.flush()
+        self._finish()
+
+    def totals(self) -> dict[str, Any]:
+        return {
+            "rounds": len(self.rounds),
+            "sent": self.ledger.sent,
+            "acknowledged": self.ledger.acknowledged,
+            "commits": self._commits(),
+            "in_flight_at_kills": sum(done.in_flight for done in self.rounds),
+            "start_ms_max": max((done.start_ms for done in self.rounds), default=0),
+            "recover_ms_max": max((done.recover_ms for done in self.rounds), default=0),
+            "violations": self.ledger.violations,
+            "per_round": [asdict(done) for done in self.rounds],
+        }
+
+    def _has_committed(self, group: str, times: int) -> bool:
+        return self.ledger.commits(group) >= times
+
+    def _commits(self) -> int:
+        return sum(self.ledger.commits(group) for group in GROUPS)
+
+    def _create_topic(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(30)
+
+    def _round(self, number: int) -> Round:
+        before = self.ledger.acknowledged
+        commits = {group: self.ledger.commits(group) for group in GROUPS}
+        self._wait_for(lambda: self.ledger.acknowledged >= before + ACKNOWLEDGED_MIN, "acknowledgements")
+        for group in GROUPS:
+            wanted = commits[group] + COMMITS_MIN
+            self._wait_for(partial(self._has_committed, group, wanted), f"commits of {group}")
+        time.sleep(self._entropy.uniform(0.2, 1.5))
+        self.broker.kill()
+        killed = time.monotonic()
+        # An acknowledgement may still be on its way through a library: what is known now is at least what was promised.
+        acknowledged = self.ledger.acknowledged
+        in_flight = self.ledger.sent - acknowledged
+        promised = {group: self.ledger.committed(group) for group in GROUPS}
+        starting = time.monotonic()
+        self.broker.start()
+        start_ms = round((time.monotonic() - starting) * 1000)
+        for group in GROUPS:
+            self.ledger.check_committed(group, promised[group], self._committed(group))
+        restarted = self.ledger.acknowledged
+        self._wait_for(lambda: self.ledger.acknowledged > restarted, "an acknowledgement after the restart")
+        recover_ms = round((time.monotonic() - killed) * 1000)
+        read = self._read_on(self._reading)
+        return Round(
+            number, acknowledged - before, in_flight, start_ms, recover_ms, read,
+            self._commits(), len(self.ledger.violations),
+        )  # fmt: skip
+
+    def _finish(self) -> None:
+        """Flush the load, then compare everything: the log from its first offset, and the last committed offsets."""
+        for worker in self._producers:
+            worker.stop()
+        for worker in self._groups:
+            worker.stop()
+        reading = Reading()
+        self._read_on(reading)
+        self.ledger.check_all_there(reading)
+        for group in GROUPS:
+            self.ledger.check_committed(group, self.ledger.committed(group), self._committed(group))
+
+    def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {what} within {TIMEOUT_S} s; violations: {self.ledger.violations}")
+            time.sleep(0.01)
+
+    def _committed(self, group: str) -> dict[int, int]:
+        """What the broker says the group has committed, asked by a client that has never spoken to it."""
+        consumer = self._consumer(group)
+        deadline = time.monotonic() + TIMEOUT_S
+        try:
+            while True:
+                try:
+                    found = consumer.committed([TopicPartition(TOPIC, p) for p in range(PARTITIONS)], timeout=10)
+                    return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
+                except confluent_kafka.KafkaException as error:
+                    if error.args[0].code() not in LOADING or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+        finally:
+            consumer.close()
+
+    def _read_on(self, reading: Reading) -> int:
+        """Read from where `reading` stands to the last acknowledged record of each partition, and compare."""
+        ends = self.ledger.ends()
+        consumer = self._consumer("reader")
+        starts = [TopicPartition(TOPIC, p, reading.next_offsets.get(p, 0)) for p in range(PARTITIONS)]
+        consumer.assign(starts)
+        try:
+            return sum(self.ledger.check_read(reading, batch) for batch in self._batches(consumer, reading, ends))
+        finally:
+            consumer.close()
+            self.ledger.check_end(reading, ends)
+
+    def _batches(
+        self, consumer: confluent_kafka.Consumer, reading: Reading, ends: dict[int, int]
+    ) -> Iterator[list[tuple[int, int, bytes | None]]]:
+        deadline = time.monotonic() + TIMEOUT_S
+        while any(reading.next_offsets.get(p, 0) < end for p, end in ends.items()) and time.monotonic() < deadline:
+            batch = []
+            for message in consumer.consume(5_000, timeout=0.2):
+                partition, offset, error = message.partition(), message.offset(), message.error()
+                if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    # The log ends before an acknowledged record: no use in waiting for it.
+                    self.ledger.violate(f"reading on failed: {error}")
+                    return
+                if error is None and partition is not None and offset is not None:
+                    batch.append((partition, offset, message.value()))
+            yield batch
+
+    def _consumer(self, group: str) -> confluent_kafka.Consumer:
+        settings = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "error", "log_level": 0}
+        return confluent_kafka.Consumer(settings | {"bootstrap.servers": self.broker.bootstrap})
