@@ -165,11 +165,12 @@ def _compress_snappy(data: memoryview) -> bytes:
 
 
 def _decompress_snappy(data: memoryview, size_bytes_max: int) -> bytes:
-    """The xerial stream, or one raw block: librdkafka and Go clients write that and Kafka's reader takes it."""
+    """The xerial stream, or one raw block: librdkafka and Go clients write that and Kafka's reader takes it.
+
+    The version numbers of the stream's header are not looked at, as snappy-java does not either.
+    """
     if len(data) < len(_XERIAL_HEADER) or bytes(data[:8]) != _XERIAL_MAGIC:
         return _snappy_block(data, size_bytes_max, size_bytes_max)
-    if _INT32.unpack_from(data, 8)[0] < 1:
-        raise CompressionError("a snappy stream of an unknown version")
     parts: list[bytes] = []
     room = size_bytes_max
     position = len(_XERIAL_HEADER)
@@ -206,7 +207,7 @@ def _decompress_lz4(data: bytes, size_bytes_max: int, ignore_header_checksum: bo
     """One frame; bytes after it are ignored. Kafka's reader takes independent blocks and no dictionary."""
     import lz4.frame
 
-    if len(data) < 7 or data[:4] != _LZ4_MAGIC or data[4] & 0x23 != 0x20:
+    if len(data) < 7 or data[:4] != _LZ4_MAGIC or data[4] & 0xE3 != 0x60:
         raise CompressionError("no lz4 frame of independent blocks")
     if ignore_header_checksum:
         data = _with_lz4_header_checksum(data)
@@ -235,7 +236,7 @@ def _with_lz4_header_checksum(data: bytes) -> bytes:
     import lz4.frame
 
     flags = data[4]
-    if not 4 <= data[5] >> 4 <= 7:
+    if data[5] & 0x8F or data[5] < 0x40:
         raise CompressionError("an lz4 frame of an unknown block size")
     header: bytes = lz4.frame.LZ4FrameCompressor(
         block_size=data[5] >> 4, block_linked=False, content_checksum=bool(flags & 4), block_checksum=bool(flags & 16)
@@ -251,6 +252,8 @@ def _decompress_zstd(data: memoryview, size_bytes_max: int) -> bytes:
     """
     import zstandard
 
+    if not data:  # no frame at all is no bytes, as for Kafka's stream
+        return b""
     context = zstandard.ZstdDecompressor()
     stream = context.decompressobj()
     parts: list[bytes] = []

