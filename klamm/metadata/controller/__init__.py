@@ -1,0 +1,1 @@
+"""The active controller's decisions: commands in, records and answers out."""

@@ -1,0 +1,273 @@
+"""Dynamic configs of topics, brokers, groups and client metrics: what an alteration writes.
+
+What a key means (its type, its range) is known to `ConfigRules`, which the server gives; here is only what the
+controller adds: which values change, what must go with them, and what ELR forbids.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
+from klamm.kproto.messages.incremental_alter_configs import (
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+from klamm.kproto.metadata_records import ClearElrRecord, ConfigRecord
+from klamm.kproto.schema import Message
+from klamm.log.machine import Decision
+from klamm.metadata.controller.leadership import MIN_INSYNC_REPLICAS
+from klamm.metadata.controller.topic_names import invalid_name_reason
+from klamm.metadata.image.image import (
+    BROKER_RESOURCE,
+    CLIENT_METRICS_RESOURCE,
+    GROUP_RESOURCE,
+    TOPIC_RESOURCE,
+    ConfigResource,
+    MetadataImage,
+)
+
+SET, DELETE, APPEND, SUBTRACT = range(4)
+"""Operations of IncrementalAlterConfigs (`config_operation`)."""
+_OPERATION_NAMES = {APPEND: "APPEND", SUBTRACT: "SUBTRACT"}
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
+_RESOURCE_TYPES = (TOPIC_RESOURCE, BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE)
+
+
+class EffectiveConfig(NamedTuple):
+    """One config of a topic as CreateTopics tells it; `source` as in DescribeConfigs (1 topic ... 5 default)."""
+
+    name: str
+    value: str | None
+    is_read_only: bool
+    source: int
+    is_sensitive: bool
+
+
+class ConfigRules(Protocol):
+    """What the controller has to know about config keys."""
+
+    def validate(self, resource_type: int, name: str, configs: Mapping[str, str], existing: Mapping[str, str]) -> None:
+        """Refuse `configs`, all that the resource would have. Raises KafkaError (INVALID_CONFIG, INVALID_REQUEST)."""
+        ...
+
+    def is_list(self, resource_type: int, key: str) -> bool:
+        """Whether values can be appended and subtracted."""
+        ...
+
+    def default(self, resource_type: int, key: str) -> str | None:
+        """What a resource without the key has by Kafka's own defaults."""
+        ...
+
+    def effective_topic_configs(
+        self, configs: Mapping[str, str], node: Mapping[str, str], cluster: Mapping[str, str]
+    ) -> Sequence[EffectiveConfig]:
+        """All configs of a topic with `configs`, sorted by name, over the dynamic ones of this node and the cluster."""
+        ...
+
+
+class Alteration(NamedTuple):
+    """One change to one key. `value` is None for DELETE."""
+
+    key: str
+    operation: int
+    value: str | None
+
+
+class Failure(NamedTuple):
+    """An error of one item of a request."""
+
+    code: int
+    message: str | None
+
+
+class ConfigControl:
+    """Decides alterations, of single resources and of whole requests."""
+
+    def __init__(self, state: Callable[[], MetadataImage], rules: ConfigRules) -> None:
+        self._state = state
+        self._rules = rules
+
+    def incremental_alter(
+        self, request: IncrementalAlterConfigsRequest
+    ) -> Decision[IncrementalAlterConfigsResponse, Message]:
+        """KIP-339. Each resource is changed whole or not at all; all records go into one batch."""
+        response = IncrementalAlterConfigsResponse(throttle_time_ms=0, responses=[])
+        records: list[Message] = []
+        twice = _seen_twice([(r.resource_type, r.resource_name) for r in request.resources])
+        for resource in request.resources:
+            where = resource.resource_type, resource.resource_name
+            changes = [Alteration(c.name, c.config_operation, c.value) for c in resource.configs]
+            failure = _invalid_request(where, [c.key for c in changes], twice) or _invalid_operation(changes)
+            if failure is None:
+                failure = self.alter(where, changes, records)
+            response.responses.append(
+                IncrementalAlterConfigsResponse.AlterConfigsResourceResponse(
+                    error_code=failure.code if failure else errors.NONE,
+                    error_message=failure.message if failure else None,
+                    resource_type=resource.resource_type,
+                    resource_name=resource.resource_name,
+                )
+            )
+        return Decision(response, [] if request.validate_only else records)
+
+    def legacy_alter(self, request: AlterConfigsRequest) -> Decision[AlterConfigsResponse, Message]:
+        """The first AlterConfigs: what is not named goes back to its default."""
+        response = AlterConfigsResponse(throttle_time_ms=0, responses=[])
+        records: list[Message] = []
+        twice = _seen_twice([(r.resource_type, r.resource_name) for r in request.resources])
+        for resource in request.resources:
+            where = resource.resource_type, resource.resource_name
+            named = {c.name: c.value for c in resource.configs}
+            changes = [Alteration(key, SET, value) for key, value in named.items()]
+            failure = _invalid_request(where, [c.name for c in resource.configs], twice) or _invalid_operation(changes)
+            if failure is None:
+                implied = [key for key in self._state().config(*where) if key not in named]
+                failure = self.alter(where, changes, records, implied)
+            response.responses.append(
+                AlterConfigsResponse.AlterConfigsResourceResponse(
+                    error_code=failure.code if failure else errors.NONE,
+                    error_message=failure.message if failure else None,
+                    resource_type=resource.resource_type,
+                    resource_name=resource.resource_name,
+                )
+            )
+        return Decision(response, [] if request.validate_only else records)
+
+    def alter(
+        self,
+        resource: ConfigResource,
+        changes: Sequence[Alteration],
+        records: list[Message],
+        deleted: Sequence[str] = (),
+        is_new: bool = False,
+    ) -> Failure | None:
+        """Add the records of one resource to `records`, or give the reason why not.
+
+        `deleted` are keys that go without having been named. `is_new`: a topic that the same batch creates.
+        """
+        current = self._state().config(*resource)
+        altered: list[ConfigRecord] = []
+        for key, operation, value in changes:
+            new = value
+            if operation in (APPEND, SUBTRACT):
+                if not self._rules.is_list(resource[0], key):
+                    name = _OPERATION_NAMES[operation]
+                    return Failure(errors.INVALID_CONFIG, f"Can't {name} to key {key} because its type is not LIST.")
+                new = self._combined(resource[0], key, current.get(key), operation, value or "")
+            elif operation == DELETE:
+                new = None
+            # A broker reloads what a config stands for (a key store) even if its value stays (KAFKA-14136).
+            if new != current.get(key) or resource[0] == BROKER_RESOURCE:
+                altered.append(_record(resource, key, new))
+        implied = [_record(resource, key, None) for key in deleted]
+        failure = self._refusal(resource, altered, implied, current, is_new)
+        if failure is None:
+            records += altered
+            records += implied
+            records += self._clear_elr(resource, [*altered, *implied])
+        return failure
+
+    def _combined(self, resource_type: int, key: str, current: str | None, operation: int, value: str) -> str:
+        before = current if current is not None else self._rules.default(resource_type, key)
+        items = [item for item in (before or "").split(",") if item]
+        for item in value.split(","):
+            if operation == SUBTRACT and item in items:
+                items.remove(item)
+            elif operation == APPEND and item not in items:
+                items.append(item)
+        return ",".join(items)
+
+    def _refusal(
+        self,
+        resource: ConfigResource,
+        altered: Sequence[ConfigRecord],
+        implied: Sequence[ConfigRecord],
+        current: Mapping[str, str],
+        is_new: bool,
+    ) -> Failure | None:
+        after = dict(current)
+        for record in (*altered, *implied):
+            if record.name == MIN_INSYNC_REPLICAS and resource[0] == BROKER_RESOURCE and self._state().is_elr_enabled:
+                # ELR reads one minimum for the whole cluster: it must exist, and no broker may differ (KIP-966).
+                if resource[1]:
+                    return Failure(
+                        errors.INVALID_CONFIG,
+                        "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
+                    )
+                if record.value is None:
+                    return Failure(
+                        errors.INVALID_CONFIG,
+                        "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
+                    )
+            if record.value is None:
+                after.pop(record.name, None)
+            else:
+                after[record.name] = record.value
+        if (invalid := _invalid_name(resource)) is not None:
+            return invalid
+        try:
+            self._rules.validate(*resource, after, current)
+        except KafkaError as error:
+            return Failure(error.code, error.message)
+        if resource[0] == TOPIC_RESOURCE and not is_new and resource[1] not in self._state().topics.by_name:
+            return Failure(errors.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{resource[1]}' does not exist.")
+        return None
+
+    def _clear_elr(self, resource: ConfigResource, altered: Sequence[ConfigRecord]) -> list[Message]:
+        """A new minimum makes what was written down as eligible meaningless."""
+        if not self._state().is_elr_enabled:
+            return []
+        topic = resource[1] if resource[0] == TOPIC_RESOURCE else ""
+        return [ClearElrRecord(topic_name=topic) for record in altered if record.name == MIN_INSYNC_REPLICAS]
+
+
+def _record(resource: ConfigResource, key: str, value: str | None) -> ConfigRecord:
+    return ConfigRecord(resource_type=resource[0], resource_name=resource[1], name=key, value=value)
+
+
+def _seen_twice(resources: Sequence[ConfigResource]) -> set[ConfigResource]:
+    return {resource for resource in resources if resources.count(resource) > 1} if len(resources) > 1 else set()
+
+
+def _invalid_request(where: ConfigResource, keys: Sequence[str], twice: set[ConfigResource]) -> Failure | None:
+    if where in twice:
+        return Failure(errors.INVALID_REQUEST, "Each resource must appear at most once.")
+    if where[0] not in _RESOURCE_TYPES:
+        return Failure(errors.INVALID_REQUEST, f"Unknown resource type {where[0]}")
+    if len(set(keys)) != len(keys):
+        return Failure(errors.INVALID_REQUEST, "Error due to duplicate config keys")
+    return None
+
+
+def _invalid_name(resource: ConfigResource) -> Failure | None:
+    resource_type, name = resource
+    if resource_type == TOPIC_RESOURCE:
+        if not name:
+            return Failure(errors.INVALID_REQUEST, "Default topic resources are not allowed.")
+        reason = invalid_name_reason(name)
+        return None if reason is None else Failure(errors.INVALID_TOPIC_EXCEPTION, reason)
+    if resource_type == BROKER_RESOURCE:
+        is_number = not name or _INTEGER.match(name) is not None
+        return None if is_number else Failure(errors.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
+    if name:
+        return None
+    if resource_type == GROUP_RESOURCE:
+        return Failure(errors.INVALID_REQUEST, "Default group resources are not allowed.")
+    return Failure(errors.INVALID_REQUEST, "Subscription name can't be empty")
+
+
+def _invalid_operation(changes: Sequence[Alteration]) -> Failure | None:
+    nulls = [c.key for c in changes if c.value is None and c.operation != DELETE]
+    if nulls:
+        return Failure(errors.INVALID_REQUEST, f"Null value not supported for : {','.join(nulls)}")
+    for change in changes:
+        # Kafka 4.3 fails within and its controller steps down; an answer is what the sender needs.
+        if change.operation not in (SET, DELETE, APPEND, SUBTRACT):
+            return Failure(errors.INVALID_REQUEST, f"Unknown operation {change.operation} for {change.key}")
+    return None

@@ -1,0 +1,99 @@
+"""Who leads which partition when a broker comes, goes, or comes back without its last records.
+
+Reads an image and gives records; the partitions that matter are found by going over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from klamm.kproto.metadata_records import PartitionChangeRecord
+from klamm.metadata.controller.partition_change import ElectionRules, change_isr
+from klamm.metadata.features import is_elr_supported
+from klamm.metadata.image.image import BROKER_RESOURCE, TOPIC_RESOURCE, MetadataImage
+from klamm.metadata.image.partition import PartitionRegistration
+from klamm.metadata.image.topics import TopicImage
+
+MIN_INSYNC_REPLICAS = "min.insync.replicas"
+UNCLEAN_LEADER_ELECTION = "unclean.leader.election.enable"
+
+Selection = Callable[[PartitionRegistration], bool]
+
+
+def effective_topic_config(
+    image: MetadataImage, topic: str, key: str, node_id: int, static_configs: Mapping[str, str]
+) -> str | None:
+    """A topic's value, else the controller's own dynamic one, the cluster's default, the static one."""
+    for configs in (
+        image.config(TOPIC_RESOURCE, topic),
+        image.config(BROKER_RESOURCE, str(node_id)),
+        image.config(BROKER_RESOURCE, ""),
+        static_configs,
+    ):
+        if (value := configs.get(key)) is not None:
+            return value
+    return None
+
+
+class Leadership:
+    """Changes of ISR and leader over all partitions. `node_id` and `static_configs` are the controller's own."""
+
+    def __init__(self, state: Callable[[], MetadataImage], node_id: int, static_configs: Mapping[str, str]) -> None:
+        self._state = state
+        self._node_id = node_id
+        self._static_configs = static_configs
+
+    def after_fencing(self, broker_id: int) -> list[PartitionChangeRecord]:
+        """The broker leaves every ISR; others take over what it led."""
+        return self._update(lambda partition: broker_id in partition.isr, remove=broker_id)
+
+    def after_unfencing(self, broker_id: int) -> list[PartitionChangeRecord]:
+        """What has no leader may get one now."""
+        return self._update(lambda partition: not partition.has_leader, add=broker_id)
+
+    def after_unclean_shutdown(self, broker_id: int) -> list[PartitionChangeRecord]:
+        """A new incarnation that cannot prove a clean stop may lack records: it leaves every ISR and ELR."""
+        if not is_elr_supported(self._state().metadata_version):
+            return self.after_fencing(broker_id)
+        return [
+            *self._update(lambda partition: broker_id in partition.isr, unclean=broker_id),
+            *self._update(lambda partition: broker_id in partition.elr, unclean=broker_id),
+        ]
+
+    def _update(
+        self, selected: Selection, remove: int | None = None, add: int | None = None, unclean: int | None = None
+    ) -> list[PartitionChangeRecord]:
+        image = self._state()
+        brokers, elr_enabled = image.cluster.brokers, image.is_elr_enabled
+        records = []
+        for topic, partitions in _select(image, selected):
+            min_insync_replicas = int(self._config(image, topic.name, MIN_INSYNC_REPLICAS) or 1)
+            is_unclean_allowed = self._config(image, topic.name, UNCLEAN_LEADER_ELECTION) == "true"
+            for partition_id, partition in partitions:
+
+                def is_alive(broker_id: int, partition: PartitionRegistration = partition) -> bool:
+                    if broker_id in (remove, unclean):
+                        return False
+                    broker = brokers.get(broker_id)
+                    if broker is None or not (broker_id == add or broker.is_active):
+                        return False
+                    return broker.has_online_directory(partition.directory(broker_id))
+
+                rules = ElectionRules(is_alive, elr_enabled, min_insync_replicas, is_unclean_allowed)
+                isr = [broker_id for broker_id in partition.isr if broker_id not in (remove, unclean)]
+                record = change_isr(partition, topic.topic_id, partition_id, rules, isr, unclean)
+                if record is not None:
+                    records.append(record)
+        return records
+
+    def _config(self, image: MetadataImage, topic: str, key: str) -> str | None:
+        return effective_topic_config(image, topic, key, self._node_id, self._static_configs)
+
+
+def _select(
+    image: MetadataImage, selected: Selection
+) -> Iterator[tuple[TopicImage, list[tuple[int, PartitionRegistration]]]]:
+    for topic in image.topics.by_id.values():
+        found = [(number, partition) for number, partition in topic.partitions.items() if selected(partition)]
+        if found:
+            yield topic, found

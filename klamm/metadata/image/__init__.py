@@ -1,0 +1,1 @@
+"""Immutable images of the cluster's metadata, and the deltas that lead from one to the next."""

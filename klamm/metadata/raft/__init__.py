@@ -1,0 +1,1 @@
+"""The consensus of the metadata log: KRaft's rules as values."""

@@ -1,0 +1,147 @@
+"""Metadata records as log records' values: three unsigned varints (frame version 1, type, version), then the body.
+
+Reading takes every version of every type; the version to write follows from the finalized metadata.version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from klamm.kproto import metadata_records as m
+from klamm.kproto import records
+from klamm.kproto.errors import ProtocolError
+from klamm.kproto.schema import Message
+
+FRAME_VERSION = 1
+
+TYPES: dict[int, type[Message]] = {
+    cls.__schema__.key: cls
+    for cls in (
+        m.RegisterBrokerRecord,
+        m.UnregisterBrokerRecord,
+        m.TopicRecord,
+        m.PartitionRecord,
+        m.ConfigRecord,
+        m.PartitionChangeRecord,
+        m.FenceBrokerRecord,
+        m.UnfenceBrokerRecord,
+        m.RemoveTopicRecord,
+        m.DelegationTokenRecord,
+        m.UserScramCredentialRecord,
+        m.FeatureLevelRecord,
+        m.ClientQuotaRecord,
+        m.ProducerIdsRecord,
+        m.BrokerRegistrationChangeRecord,
+        m.AccessControlEntryRecord,
+        m.RemoveAccessControlEntryRecord,
+        m.NoOpRecord,
+        m.ZkMigrationStateRecord,
+        m.RemoveUserScramCredentialRecord,
+        m.BeginTransactionRecord,
+        m.EndTransactionRecord,
+        m.AbortTransactionRecord,
+        m.RemoveDelegationTokenRecord,
+        m.RegisterControllerRecord,
+        m.ClearElrRecord,
+    )
+}
+"""Record type id -> class."""
+
+
+def _partition_version(level: int) -> int:
+    return 2 if level >= 23 else 1 if level >= 17 else 0
+
+
+def _register_broker_version(level: int) -> int:
+    return 4 if level >= 30 else 3 if level >= 17 else 2
+
+
+def _registration_change_version(record: Message) -> int:
+    """The lowest version that carries the fields which are set, as Kafka chooses it."""
+    assert isinstance(record, m.BrokerRegistrationChangeRecord)
+    if record.cordoned_log_dirs is not None:
+        return 3
+    if record.log_dirs:
+        return 2
+    return 1 if record.in_controlled_shutdown else 0
+
+
+_BY_LEVEL: dict[type[Message], Callable[[int], int]] = {
+    m.PartitionRecord: _partition_version,
+    m.PartitionChangeRecord: _partition_version,
+    m.RegisterBrokerRecord: _register_broker_version,
+}
+
+
+def record_version(record: Message, metadata_version: int) -> int:
+    """The version in which a controller at feature level `metadata_version` writes `record`."""
+    by_level = _BY_LEVEL.get(type(record))
+    if by_level is not None:
+        return by_level(metadata_version)
+    return _registration_change_version(record) if type(record) is m.BrokerRegistrationChangeRecord else 0
+
+
+def encode_record(record: Message, version: int) -> bytes:
+    """The framed value of one log record."""
+    # Frame version, types (up to 28) and versions are all below 128: one byte each.
+    parts: list[bytes | bytearray | memoryview] = [bytes((FRAME_VERSION, record.__schema__.key, version))]
+    record.encode_to(parts, version)
+    return b"".join(parts)
+
+
+def decode_record(value: bytes | None) -> tuple[Message, int]:
+    """(record, its version). Raises ProtocolError for a frame, type or version that Kafka 4.3 does not know."""
+    if not value:
+        raise ProtocolError("a metadata record without a value")
+    try:
+        frame, at = _read_unsigned(value, 0)
+        type_id, at = _read_unsigned(value, at)
+        version, at = _read_unsigned(value, at)
+    except IndexError:
+        raise ProtocolError(f"a metadata record of {len(value)} bytes ends within its frame") from None
+    if frame != FRAME_VERSION:
+        raise ProtocolError(f"a metadata record in frame version {frame}")
+    cls = TYPES.get(type_id)
+    if cls is None:
+        raise ProtocolError(f"a metadata record of unknown type {type_id}")
+    low, high = cls.__schema__.versions
+    if not low <= version <= high:
+        raise ProtocolError(f"{cls.__name__} in version {version}, known are {low} to {high}")
+    return cls.decode_from(value, at, version)[0], version
+
+
+def _read_unsigned(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+        shift += 7
+        if shift > 28:
+            raise ProtocolError("a varint of more than five bytes in a metadata record's frame")
+
+
+def data_batch(
+    messages: Iterable[Message], metadata_version: int, *, base_offset: int, leader_epoch: int, timestamp_ms: int
+) -> bytes:
+    """One batch of metadata records, as the leader appends it."""
+    rows = [
+        records.Record(
+            base_offset + i, timestamp_ms, None, encode_record(message, record_version(message, metadata_version))
+        )
+        for i, message in enumerate(messages)
+    ]
+    return records.build_batch(rows, partition_leader_epoch=leader_epoch)
+
+
+def control_batch(
+    messages: Iterable[tuple[int, Message]], *, base_offset: int, leader_epoch: int, timestamp_ms: int
+) -> bytes:
+    """One batch of control records, given as (control type id, body)."""
+    rows = [
+        records.Record(base_offset + i, timestamp_ms, records.control_key(type_id), message.encode(0))
+        for i, (type_id, message) in enumerate(messages)
+    ]
+    return records.build_batch(rows, control=True, partition_leader_epoch=leader_epoch)
