@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -298,12 +299,19 @@ func (c *consumer) committed(topic string) (map[int32]int64, error) {
 	return offsets, err
 }
 
+// runCommitted asks again while the coordinator is moving or loading: sarama hands these errors to its user.
 func runCommitted(_ context.Context, args consumerTopic) (any, error) {
 	c, err := consumers.Get(args.Handle)
 	if err != nil {
 		return nil, err
 	}
-	return c.committed(args.Topic)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		offsets, err := c.committed(args.Topic)
+		unsettled := errors.Is(err, sarama.ErrOffsetsLoadInProgress) || errors.Is(err, sarama.ErrNotCoordinatorForConsumer)
+		if !unsettled || time.Now().After(deadline) {
+			return offsets, err
+		}
+	}
 }
 
 func runCloseConsumer(_ context.Context, args handle) (any, error) {
