@@ -132,6 +132,12 @@ def _check_network(config: BrokerConfig) -> None:
     if 0 <= idle_ms <= delay_ms:
         expected = f"less than connections.max.idle.ms, which is {idle_ms}"
         raise ConfigError("connection.failed.authentication.delay.ms", delay_ms, expected)
+    names = {endpoint.name for endpoint in config.listeners.broker + config.listeners.controller}
+    early = config.strings("early.start.listeners")
+    if not {name.upper() for name in early} <= names:
+        raise ConfigError(
+            "early.start.listeners", ",".join(early), f"only names that listeners has: {', '.join(sorted(names))}"
+        )
     mechanism = config.string("sasl.mechanism.inter.broker.protocol")
     inter_broker = config.listeners.inter_broker
     if config.listeners.inter_broker_security_protocol.startswith("SASL_") and "broker" in config.roles:

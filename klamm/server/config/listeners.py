@@ -44,7 +44,8 @@ class Listeners(NamedTuple):
     """A node's listeners, sorted by whom they serve.
 
     `broker` and `controller` are bound; the advertised ones are told to others. `inter_broker` is the listener by
-    which brokers talk to each other, `security_protocols` maps every known listener name to its protocol.
+    which brokers talk to each other, and `inter_broker_is_named` whether inter.broker.listener.name said so.
+    `security_protocols` maps every known listener name to its protocol.
     """
 
     broker: tuple[Endpoint, ...]
@@ -53,6 +54,7 @@ class Listeners(NamedTuple):
     advertised_controller: tuple[Endpoint, ...]
     controller_names: tuple[str, ...]
     inter_broker: str
+    inter_broker_is_named: bool
     security_protocols: Mapping[str, str]
 
     @property
@@ -86,6 +88,7 @@ def resolve_listeners(settings: Settings) -> Listeners:
         advertised_controller=_advertised_controllers(settings, names, controller, advertised),
         controller_names=names,
         inter_broker=_inter_broker(settings, protocols),
+        inter_broker_is_named=settings.get("inter.broker.listener.name") is not None,
         security_protocols=protocols,
     )
 
@@ -213,6 +216,10 @@ def check_listeners(listeners: Listeners, roles: Iterable[str]) -> None:
     elif listeners.broker:
         names = ",".join(endpoint.name for endpoint in listeners.broker)
         raise ConfigError(LISTENERS, names, f"only listeners of {CONTROLLER_NAMES} on a node that is only controller")
+    elif listeners.inter_broker_is_named and listeners.inter_broker in listeners.controller_names:
+        raise ConfigError(
+            CONTROLLER_NAMES, controllers, "no inter.broker.listener.name on a node that is only controller"
+        )
     for endpoint in listeners.advertised_broker + listeners.advertised_controller:
         if endpoint.host == _NON_ROUTABLE:
             raise ConfigError(ADVERTISED, str(endpoint), "an address that others can connect to, which 0.0.0.0 is not")

@@ -237,6 +237,7 @@ def test_overrides() -> None:
         ("max.connections.per.ip.overrides=a", "max.connections.per.ip.overrides"),
         ("connections.max.idle.ms=100", "connection.failed.authentication.delay.ms"),
         ("controller.quorum.voters=2@h:1", "controller.quorum.voters"),
+        ("early.start.listeners=SSL", "early.start.listeners"),
         ("security.inter.broker.protocol=SASL_PLAINTEXT\nlisteners=SASL_PLAINTEXT://:0\n"
          "listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT\nsasl.enabled.mechanisms=PLAIN",
          "sasl.mechanism.inter.broker.protocol"),

@@ -114,6 +114,8 @@ def test_inter_broker_listener_by_protocol() -> None:
          "inter.broker.listener.name"),
         (CONTROLLER + "listeners=C://:1,PLAINTEXT://:2", "listeners"),
         (CONTROLLER + "listeners=PLAINTEXT://:2", "controller.listener.names"),
+        (CONTROLLER + "listeners=C://:2\nlistener.security.protocol.map=C:PLAINTEXT\ninter.broker.listener.name=C",
+         "controller.listener.names"),
         (BROKER + "controller.listener.names=PLAINTEXT\nlisteners=PLAINTEXT://:1", "controller.listener.names"),
         (BROKER + "controller.listener.names=C\nlisteners=PLAINTEXT://:1\n"
          "listener.security.protocol.map=PLAINTEXT:PLAINTEXT", "controller.listener.names"),
