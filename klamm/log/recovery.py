@@ -1,0 +1,251 @@
+"""How a log starts: from what a clean stop left, or from whatever a crash left.
+
+After a clean stop files are taken as they are (indexes are checked when they are first used). Otherwise everything from
+the recovery point on is read again: the first batch that is not whole, sound and in order ends the log, its indexes are
+made anew, epochs and producers are taken from the batches. Below the recovery point all was synced.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from klamm.kproto import records
+from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD
+from klamm.log import checkpoint, epoch_checkpoint, partition_metadata, producer_snapshot
+from klamm.log.epoch_checkpoint import LeaderEpochs
+from klamm.log.partition_log import PartitionLog
+from klamm.log.producer_state import ProducerState
+from klamm.log.segment import (
+    DELETED_SUFFIX,
+    LOG_SUFFIX,
+    OFFSET_INDEX_SUFFIX,
+    SNAPSHOT_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    TXN_INDEX_SUFFIX,
+    LogSegment,
+)
+from klamm.log.segments import Segments
+
+if TYPE_CHECKING:
+    from klamm.log.disk import Disk
+    from klamm.log.log_config import LogConfig
+    from klamm.log.log_dir import LogDir
+
+_logger = logging.getLogger(__name__)
+
+_WINDOW_BYTES: Final = 1 << 22
+_LEFTOVERS: Final = (DELETED_SUFFIX, ".cleaned", ".tmp")
+
+
+def open_log(
+    log_dir: LogDir,
+    directory: str,
+    topic: str,
+    partition: int,
+    config: LogConfig,
+    *,
+    topic_id: bytes | None = None,
+    is_clean: bool = False,
+    recovery_point: int = 0,
+    log_start_offset: int = 0,
+    high_watermark: int = 0,
+) -> PartitionLog:
+    """The log in `directory` (a path), made if it is missing. Raises OSError, InconsistentTopicId.
+
+    `is_clean`: the last stop was clean. The offsets are those of the checkpoints, 0 where there is none. `topic_id` is
+    written to `partition.metadata` if that is missing, and must agree with it otherwise.
+    """
+    disk = log_dir.disk
+    disk.make_directory(directory)
+    topic_id = _agree_on_topic_id(disk, directory, topic_id)
+    now_ms = log_dir.clock.time_ms()
+    segments = _find_segments(disk, directory, config, now_ms)
+    epochs = _read_epochs(disk, directory)
+    if not is_clean and segments:
+        _recover(disk, segments, recovery_point, epochs)
+    end_offset = segments[-1].next_offset() if segments else 0
+    if not segments or end_offset < log_start_offset:
+        # Records below the log start are nobody's any more; Kafka begins anew there too.
+        for segment in segments:
+            for suffix in (LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
+                disk.remove(segment.path_of(suffix))
+        segments = [LogSegment.create(disk, directory, log_start_offset, now_ms)]
+        end_offset = log_start_offset
+    for segment in segments[:-1]:
+        segment.is_sealed = True
+    log = PartitionLog(
+        log_dir,
+        directory,
+        topic,
+        partition,
+        topic_id,
+        config,
+        Segments(segments),
+        epochs=epochs,
+        producers=ProducerState(),
+        log_start_offset=max(log_start_offset, segments[0].base_offset),
+        log_end_offset=end_offset,
+        recovery_point=end_offset if is_clean else min(recovery_point, end_offset),
+    )
+    epochs.truncate_from_end(end_offset)
+    epochs.truncate_from_start(log.log_start_offset)
+    rebuild_producers(log, trusted=end_offset if is_clean else log.segments.floor(recovery_point).base_offset)
+    log.update_high_watermark(high_watermark)
+    return log
+
+
+def _agree_on_topic_id(disk: Disk, directory: str, topic_id: bytes | None) -> bytes | None:
+    path = f"{directory}/{partition_metadata.FILE}"
+    stored = partition_metadata.read_topic_id(disk, path)
+    if topic_id is None or stored == topic_id:
+        return stored
+    if stored is not None:
+        raise partition_metadata.InconsistentTopicId(f"{path} names another topic id than the one expected")
+    partition_metadata.write_topic_id(disk, path, topic_id)
+    return topic_id
+
+
+def _find_segments(disk: Disk, directory: str, config: LogConfig, now_ms: int) -> list[LogSegment]:
+    names = disk.list_directory(directory)
+    for name in names:
+        if name.endswith(_LEFTOVERS):
+            disk.remove(f"{directory}/{name}")
+    segments = []
+    for name in names:
+        if name.endswith(LOG_SUFFIX) and (stem := name[: -len(LOG_SUFFIX)]).isdigit():
+            segment = LogSegment(disk, directory, int(stem), disk.size(f"{directory}/{name}"), now_ms)
+            segment.configure(config)
+            segments.append(segment)
+    stems = {name[: -len(LOG_SUFFIX)] for name in names if name.endswith(LOG_SUFFIX)}
+    for name in names:
+        stem, _, suffix = name.partition(".")
+        if "." + suffix in (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX) and stem not in stems:
+            disk.remove(f"{directory}/{name}")
+    return segments
+
+
+def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
+    path = f"{directory}/{epoch_checkpoint.FILE}"
+    try:
+        return LeaderEpochs.decode(disk.read(path), path)
+    except FileNotFoundError:
+        return LeaderEpochs()
+    except checkpoint.MalformedCheckpoint as error:
+        _logger.warning("leader epochs ignored: %s", error)
+        return LeaderEpochs()
+
+
+def _recover(disk: Disk, segments: list[LogSegment], recovery_point: int, epochs: LeaderEpochs) -> None:
+    """Read the segments from the recovery point on; cut the log where it is not sound any more."""
+    first = len(segments) - 1
+    while first > 0 and segments[first].base_offset > recovery_point:
+        first -= 1
+    epochs.truncate_from_end(segments[first].base_offset)
+    expected = segments[first].base_offset
+    for index in range(first, len(segments)):
+        segment = segments[index]
+        valid_bytes, expected = _recover_segment(segment, max(expected, segment.base_offset), epochs)
+        if valid_bytes < segment.file.size():
+            _logger.warning("%s: cut to %d bytes, offset %d", segment.path, valid_bytes, expected)
+            segment.file.truncate(valid_bytes)
+            for later in segments[index + 1 :]:
+                _logger.warning("%s: removed, it lies behind the damage", later.path)
+                for suffix in (LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
+                    disk.remove(later.path_of(suffix))
+            del segments[index + 1 :]
+            return
+
+
+def _recover_segment(segment: LogSegment, expected: int, epochs: LeaderEpochs) -> tuple[int, int]:
+    """(bytes that are sound, the offset behind them). The segment's size and indexes are those of the sound bytes."""
+    size = segment.size
+    segment.reset()
+    for _, batch in read_sound(segment, size, expected):
+        header = HEADER.unpack_from(batch)
+        last_offset = header[0] + header[6]
+        segment.append(len(batch), last_offset, header[8])
+        if header[2] > epochs.latest_epoch:
+            epochs.assign(header[2], header[0])
+        expected = last_offset + 1
+    segment.written_size = segment.size
+    segment.time_index.maybe_append(segment.max_timestamp, segment.max_timestamp_offset)
+    return segment.size, expected
+
+
+def read_sound(segment: LogSegment, size: int, expected: int) -> Iterator[tuple[int, memoryview]]:
+    """(position, batch) from the segment's start to the first batch that is cut, damaged or out of order."""
+    position = 0
+    window, start = memoryview(b""), 0
+    while size - position >= HEADER_SIZE:
+        at = position - start
+        if len(window) - at < HEADER_SIZE:
+            window, start, at = (
+                memoryview(segment.file.pread(min(_WINDOW_BYTES, size - position), position)),
+                position,
+                0,
+            )
+        try:
+            base_offset, length, _, magic, crc, _, delta, *_ = HEADER.unpack_from(window, at)
+        except struct.error:
+            return
+        batch_size = length + LOG_OVERHEAD
+        if magic != records.MAGIC or batch_size < HEADER_SIZE or position + batch_size > size:
+            return
+        if len(window) - at < batch_size:
+            wanted = max(batch_size, min(_WINDOW_BYTES, size - position))
+            window = memoryview(segment.file.pread(wanted, position))
+            start, at = position, 0
+            if len(window) < batch_size:
+                return
+        batch = window[at : at + batch_size]
+        if base_offset < expected or delta < 0 or records.crc32c(batch[records.ATTRIBUTES_AT :]) != crc:
+            return
+        yield position, batch
+        expected = base_offset + delta + 1
+        position += batch_size
+
+
+def rebuild_producers(log: PartitionLog, trusted: int | None = None) -> None:
+    """The producers' state as of the log end: from the newest usable snapshot, then from the batches behind it.
+
+    Snapshots above `trusted` (the log end if None) are not used; those above the log end are removed.
+    """
+    disk, directory = log.log_dir.disk, log.directory
+    trusted = log.log_end_offset if trusted is None else trusted
+    offsets = []
+    for name in disk.list_directory(directory):
+        stem, _, suffix = name.partition(".")
+        if "." + suffix == SNAPSHOT_SUFFIX and stem.isdigit():
+            if int(stem) <= trusted:
+                offsets.append((int(stem), name))
+            else:
+                disk.remove(f"{directory}/{name}")
+    log.producers.clear()
+    start = log.log_start_offset
+    for offset, name in sorted(offsets, reverse=True):
+        try:
+            entries = producer_snapshot.decode(disk.read(f"{directory}/{name}"))
+        except producer_snapshot.CorruptSnapshot as error:
+            _logger.warning("%s/%s ignored: %s", directory, name, error)
+            disk.remove(f"{directory}/{name}")
+            continue
+        log.producers.load(entries, offset)
+        start = offset
+        break
+    if start < log.log_end_offset:
+        _replay(log, start)
+    log.producers.map_end_offset = log.log_end_offset
+
+
+def _replay(log: PartitionLog, start: int) -> None:
+    for segment in log.segments.from_offset(start):
+        found = segment.find(start, segment.size) if segment.base_offset < start else (0, 0, 0)
+        if found is None:
+            continue
+        for position, header in segment.headers(found[0], segment.size):
+            if header[9] >= 0 and header[0] >= start:
+                view = memoryview(segment.peek(position, header[1] + LOG_OVERHEAD))
+                log.replay_producer(next(records.batches(view)))

@@ -1,0 +1,407 @@
+"""One segment of a log: the `.log` file with the indexes beside it, under the name of its first offset.
+
+Knows bytes and positions, not rules: who may append what, and when to roll, is the log's. A sealed segment is read
+through a mapping of the whole file and is never shortened again; the active one is read with pread. Indexes load when
+first needed, and are rebuilt from the batches when they are missing or make no sense.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from klamm.kproto.records import HEADER, NO_TIMESTAMP
+from klamm.log.index_entries import CorruptIndex
+from klamm.log.offset_index import OffsetIndex
+from klamm.log.time_index import TimeIndex
+from klamm.log.txn_index import TxnIndex
+
+if TYPE_CHECKING:
+    from klamm.log.buffers import Buffer
+    from klamm.log.disk import Disk, File
+    from klamm.log.log_config import LogConfig
+
+LOG_SUFFIX: Final = ".log"
+OFFSET_INDEX_SUFFIX: Final = ".index"
+TIME_INDEX_SUFFIX: Final = ".timeindex"
+TXN_INDEX_SUFFIX: Final = ".txnindex"
+SNAPSHOT_SUFFIX: Final = ".snapshot"
+DELETED_SUFFIX: Final = ".deleted"
+SUFFIXES: Final = (LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, SNAPSHOT_SUFFIX)
+
+_SPAN: Final = struct.Struct(">qi4xb6xi")
+"""base offset, batch length, magic, last offset delta: what finding a batch takes."""
+_INT64: Final = struct.Struct(">q")
+_INT32: Final = struct.Struct(">i")
+_WINDOW_BYTES: Final = 8192
+
+BatchHeader = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+"""The fields of `records.HEADER`."""
+
+
+def file_stem(offset: int) -> str:
+    """The name of a segment's files without the suffix: its base offset with 20 digits."""
+    return f"{offset:020d}"
+
+
+class LogSegment:
+    """A segment. `size` counts what was handed out to appends, `written_size` what is in the file."""
+
+    __slots__ = (
+        "_disk",
+        "_file",
+        "_is_preallocated",
+        "_max_timestamp",
+        "_offset_index",
+        "_stem",
+        "_time_index",
+        "_view",
+        "base_offset",
+        "bytes_since_index_entry",
+        "created_ms",
+        "index_bytes_max",
+        "index_interval_bytes",
+        "is_index_full",
+        "is_sealed",
+        "max_timestamp_offset",
+        "roll_jitter_ms",
+        "rolling_timestamp",
+        "size",
+        "txn_index",
+        "written_size",
+    )
+
+    def __init__(self, disk: Disk, directory: str, base_offset: int, size: int, created_ms: int) -> None:
+        self._disk = disk
+        self._stem = f"{directory}/{file_stem(base_offset)}"
+        self.base_offset = base_offset
+        self.size = self.written_size = size
+        self.created_ms = created_ms
+        self.is_sealed = False
+        self.is_index_full = False
+        self.roll_jitter_ms = 0
+        self.index_interval_bytes = 4096
+        self.index_bytes_max = 10_485_760
+        self.bytes_since_index_entry = 0
+        self.rolling_timestamp: int | None = None
+        """The first batch's max timestamp, from which `segment.ms` counts; None: not looked up yet."""
+        self.max_timestamp_offset = base_offset
+        self._max_timestamp: int | None = None
+        self._file: File | None = None
+        self._is_preallocated = False
+        self._view: memoryview | None = None
+        self._offset_index: OffsetIndex | None = None
+        self._time_index: TimeIndex | None = None
+        self.txn_index = TxnIndex(disk, self._stem + TXN_INDEX_SUFFIX)
+
+    @classmethod
+    def create(cls, disk: Disk, directory: str, base_offset: int, created_ms: int) -> LogSegment:
+        """A new, empty segment; its file is made, its indexes appear when they are first written."""
+        segment = cls(disk, directory, base_offset, 0, created_ms)
+        segment._file = disk.open(segment.path, create=True)
+        segment._file.truncate(0)
+        segment._offset_index = OffsetIndex(base_offset)
+        segment._time_index = TimeIndex(base_offset)
+        segment._max_timestamp = NO_TIMESTAMP
+        return segment
+
+    @property
+    def path(self) -> str:
+        return self._stem + LOG_SUFFIX
+
+    def path_of(self, suffix: str) -> str:
+        """The path of the file with that suffix beside the segment."""
+        return self._stem + suffix
+
+    @property
+    def file(self) -> File:
+        """The `.log` file, opened when first needed."""
+        file = self._file
+        if file is None:
+            file = self._file = self._disk.open(self.path)
+        return file
+
+    # -- appending --
+
+    def append(self, size: int, last_offset: int, max_timestamp: int) -> None:
+        """Account for one batch of `size` bytes that has been given the position `self.size`."""
+        position = self.size
+        if position == 0:
+            self.rolling_timestamp = max_timestamp
+        if max_timestamp > (self._max_timestamp if self._max_timestamp is not None else self.max_timestamp):
+            self._max_timestamp = max_timestamp
+            self.max_timestamp_offset = last_offset
+        if self.bytes_since_index_entry > self.index_interval_bytes:
+            self._index(last_offset, position)
+        self.bytes_since_index_entry += size
+        self.size = position + size
+
+    def _index(self, last_offset: int, position: int) -> None:
+        offset_index, time_index = self.offset_index, self.time_index
+        offset_index.append(last_offset, position)
+        time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
+        self.bytes_since_index_entry = 0
+        # The time index keeps room for the entry that a roll adds.
+        self.is_index_full = (
+            len(offset_index) >= self.index_bytes_max // 8 or len(time_index) >= self.index_bytes_max // 12 - 1
+        )
+
+    def configure(self, config: LogConfig) -> None:
+        """Go by another topic configuration from now on."""
+        self.index_interval_bytes = config.index_interval_bytes
+        self.index_bytes_max = config.segment_index_bytes
+
+    def is_due(self, max_timestamp: int, now_ms: int, config: LogConfig) -> bool:
+        """Whether `segment.ms` (less jitter) has passed: by the records' time, or by the clock if they have none."""
+        first = self.rolling_timestamp if self.rolling_timestamp is not None else self.first_timestamp
+        waited_ms = max_timestamp - first if first >= 0 else now_ms - self.created_ms
+        return waited_ms > config.segment_ms - self.roll_jitter_ms
+
+    def seal(self) -> None:
+        """No more appends: add the last time index entry, as Kafka does at a roll and at a close."""
+        self.time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
+        self.trim()
+        self.is_sealed = True
+
+    def unseal(self) -> None:
+        """The segment becomes the active one again (after a truncation)."""
+        self.is_sealed = False
+        self._view = None
+
+    # -- indexes --
+
+    @property
+    def offset_index(self) -> OffsetIndex:
+        index = self._offset_index
+        if index is None:
+            self._load_indexes()
+            index = self._offset_index
+            assert index is not None
+        return index
+
+    @property
+    def time_index(self) -> TimeIndex:
+        index = self._time_index
+        if index is None:
+            self._load_indexes()
+            index = self._time_index
+            assert index is not None
+        return index
+
+    def _load_indexes(self) -> None:
+        try:
+            offset_index = OffsetIndex(self.base_offset, self._read_index(OFFSET_INDEX_SUFFIX))
+            offset_index.check(self.size)
+            time_index = TimeIndex(self.base_offset, self._read_index(TIME_INDEX_SUFFIX))
+            time_index.check()
+        except CorruptIndex:
+            self.rebuild_indexes()
+        else:
+            self._offset_index, self._time_index = offset_index, time_index
+
+    def _read_index(self, suffix: str) -> bytes:
+        try:
+            return self._disk.read(self._stem + suffix)
+        except FileNotFoundError:
+            raise CorruptIndex(f"{self._stem}{suffix} is missing") from None
+
+    def reset(self) -> None:
+        """Empty indexes and no size, to have the batches appended to them again; the file is left alone."""
+        self._offset_index = OffsetIndex(self.base_offset)
+        self._time_index = TimeIndex(self.base_offset)
+        self._max_timestamp = NO_TIMESTAMP
+        self.max_timestamp_offset = self.base_offset
+        self.bytes_since_index_entry = 0
+        self.size = 0
+
+    def rebuild_indexes(self) -> None:
+        """Make both indexes anew from the headers of the batches."""
+        size = self.size
+        self.reset()
+        for _, header in self.headers(0, size):
+            last_offset = header[0] + header[6]
+            self.append(header[1] + 12, last_offset, header[8])
+        self.size = size
+        self.time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
+
+    @property
+    def max_timestamp(self) -> int:
+        """The highest timestamp in the segment, -1 if there is none; `max_timestamp_offset` is where it was met."""
+        if self._max_timestamp is None:
+            self._max_timestamp, self.max_timestamp_offset = self.time_index.last_entry()
+        return self._max_timestamp
+
+    @property
+    def largest_timestamp(self) -> int:
+        """What `retention.ms` counts from: the highest timestamp, or the segment's own age if there is none."""
+        return self.max_timestamp if self.max_timestamp >= 0 else self.created_ms
+
+    def next_offset(self) -> int:
+        """The offset behind the last batch, read from the headers behind the last index entry."""
+        _, position = self.offset_index.lookup(1 << 62)
+        offset = self.base_offset
+        for _, header in self.headers(position, self.size):
+            offset = header[0] + header[6] + 1
+        return offset
+
+    @property
+    def first_timestamp(self) -> int:
+        """The max timestamp of the first batch; -1 without one."""
+        if self.rolling_timestamp is None:
+            if self.size < HEADER.size:
+                return NO_TIMESTAMP
+            self.rolling_timestamp = int(HEADER.unpack_from(self.peek(0, HEADER.size))[8])
+        return self.rolling_timestamp
+
+    def index_writes(self) -> Callable[[], None] | None:
+        """The job that brings the index files up to date and syncs them, fit for another thread; None: they are."""
+        jobs: list[tuple[str, int, bytes]] = []
+        if self._offset_index is not None and (rows := self._offset_index.unwritten()) is not None:
+            jobs.append((self._stem + OFFSET_INDEX_SUFFIX, *rows))
+        if self._time_index is not None and (rows := self._time_index.unwritten()) is not None:
+            jobs.append((self._stem + TIME_INDEX_SUFFIX, *rows))
+        return IndexWrites(self._disk, jobs) if jobs else None
+
+    # -- reading --
+
+    def peek(self, position: int, size: int) -> Buffer:
+        """Up to `size` bytes at `position`: a view for a sealed segment, a copy for the active one."""
+        if self.is_sealed and self.written_size == self.size:
+            view = self._view
+            if view is None:
+                view = self._view = self.file.view()
+                self.close()
+            return view[position : position + size]
+        return self.file.pread(size, position)
+
+    def headers(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
+        """(position, header) of the batches from `position`, a batch boundary, to `end`; stops at a cut one."""
+        window, start = b"", position
+        unpack = HEADER.unpack_from
+        size_min = HEADER.size
+        while position + size_min <= end:
+            at = position - start
+            if at + size_min > len(window):
+                start, at = position, 0
+                window = bytes(self.peek(position, min(65536, end - position)))
+                if len(window) < size_min:
+                    return
+            header: BatchHeader = unpack(window, at)
+            after = position + header[1] + 12
+            if header[1] < size_min - 12 or after > end:
+                return
+            yield position, header
+            position = after
+
+    def find(self, offset: int, end: int) -> tuple[int, int, int] | None:
+        """(position, size, base offset) of the first batch before `end` that holds `offset` or a later one."""
+        _, position = self.offset_index.lookup(offset)
+        unpack = _SPAN.unpack_from
+        while position < end:
+            window = self.peek(position, _WINDOW_BYTES)
+            stop = len(window) - _SPAN.size
+            at = 0
+            while at <= stop:
+                base_offset, length, magic, delta = unpack(window, at)
+                if magic < 2:
+                    delta = 0
+                if base_offset + delta >= offset:
+                    return (position + at, length + 12, base_offset) if position + at < end else None
+                at += length + 12
+            if at == 0:
+                return None
+            position += at
+        return None
+
+    def boundary(self, start: int, limit: int) -> int:
+        """The last batch boundary at or before `limit`; `start` is one too, and the least that is given."""
+        position = max(start, self.offset_index.floor_position(limit))
+        unpack = _SPAN.unpack_from
+        while True:
+            window = self.peek(position, _WINDOW_BYTES)
+            stop = len(window) - _SPAN.size
+            at = 0
+            while at <= stop:
+                after = at + int(unpack(window, at)[1]) + 12
+                if position + after > limit:
+                    return position + at
+                at = after
+            if at == 0 or position + at >= self.size:
+                return position + at
+            position += at
+
+    def batch_size_at(self, position: int) -> int:
+        """The size of the batch that begins at `position`."""
+        return int(_INT32.unpack_from(self.peek(position, 12), 8)[0]) + 12
+
+    def base_offset_at(self, position: int) -> int:
+        """The base offset of the batch that begins at `position`."""
+        return int(_INT64.unpack_from(self.peek(position, 8))[0])
+
+    # -- files --
+
+    def truncate(self, offset: int, position: int) -> None:
+        """Cut to `position`, where the first batch of `offset` or above begins; the segment becomes an active one."""
+        if self._view is None:
+            self.file.truncate(position)
+        else:
+            # Readers hold views of the mapped file: it stays as it is, a shorter copy takes its name.
+            self.close()
+            self._disk.write_atomic(self.path, bytes(self._view[:position]))
+        self.unseal()
+        self.size = self.written_size = position
+        self.offset_index.truncate_to(offset)
+        self.time_index.truncate_to(offset)
+        self.txn_index.truncate_to(offset)
+        self._max_timestamp = None
+        self.bytes_since_index_entry = 0
+        self.is_index_full = False
+        if position == 0:
+            self.rolling_timestamp = None
+
+    def preallocate(self, size: int) -> None:
+        """Reserve the file's space (`preallocate`); `trim` gives back what was not needed."""
+        self.file.preallocate(size)
+        self._is_preallocated = True
+
+    def trim(self) -> None:
+        if self._is_preallocated:
+            self.file.truncate(self.size)
+            self._is_preallocated = False
+
+    def rename_to_deleted(self) -> list[str]:
+        """Give all files the suffix of deleted ones; the new paths. What is mapped stays readable."""
+        renamed = []
+        for suffix in SUFFIXES:
+            path = self._stem + suffix
+            if self._disk.exists(path):
+                self._disk.rename(path, path + DELETED_SUFFIX)
+                renamed.append(path + DELETED_SUFFIX)
+        return renamed
+
+    def close(self) -> None:
+        """Close the file descriptor; a later use opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+
+class IndexWrites:
+    """Writes of index files, taken out of a segment to run on another thread."""
+
+    __slots__ = ("_disk", "_jobs")
+
+    def __init__(self, disk: Disk, jobs: list[tuple[str, int, bytes]]) -> None:
+        self._disk = disk
+        self._jobs = jobs
+
+    def __call__(self) -> None:
+        for path, position, data in self._jobs:
+            file = self._disk.open(path, create=True)
+            try:
+                file.pwrite(data, position)
+                file.truncate(position + len(data))
+                file.fsync()
+            finally:
+                file.close()

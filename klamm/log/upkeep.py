@@ -1,0 +1,335 @@
+"""What happens to a log over time: rolls, flushes, deletes of old segments, truncation, the close.
+
+Functions on a `PartitionLog`, on the event loop. Syncs and writes of indexes, snapshots and epochs run on the flusher;
+the recovery point advances only behind them, so that recovery never trusts a file that was not synced.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.log import epoch_checkpoint, producer_snapshot
+from klamm.log.io_thread import Completion
+from klamm.log.segment import SNAPSHOT_SUFFIX, LogSegment, file_stem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from klamm.log.disk import Disk
+    from klamm.log.partition_log import PartitionLog
+
+_logger = logging.getLogger(__name__)
+
+
+# -- rolling --
+
+
+def roll(log: PartitionLog) -> LogSegment:
+    """Seal the active segment and begin a new one at the next offset. Raises KAFKA_STORAGE_ERROR."""
+    log_dir, config = log.log_dir, log.config
+    try:
+        segment = LogSegment.create(log_dir.disk, log.directory, log.next_offset, log_dir.clock.time_ms())
+    except OSError as error:
+        raise log_dir.fail(error) from error
+    if config.segment_jitter_ms:
+        segment.roll_jitter_ms = log_dir.entropy.randrange(min(config.segment_jitter_ms, config.segment_ms))
+    if config.preallocate:
+        segment.preallocate(config.segment_bytes)
+    log.active_segment.seal()
+    log.segments.add(segment)
+    log.activate(segment)
+    take_snapshot(log)
+    flush(log)
+    return segment
+
+
+def take_snapshot(log: PartitionLog) -> None:
+    """Write the producers' state as of the next offset, on the flusher."""
+    disk, data = log.log_dir.disk, producer_snapshot.encode(log.producers.producers.values())
+    path = _snapshot_path(log, log.next_offset)
+    _submit(log, lambda: disk.write_atomic(path, data))
+
+
+def _snapshot_path(log: PartitionLog, offset: int) -> str:
+    return f"{log.directory}/{file_stem(offset)}{SNAPSHOT_SUFFIX}"
+
+
+def _submit(log: PartitionLog, work: Callable[[], object]) -> None:
+    def done(error: BaseException | None) -> None:
+        if isinstance(error, OSError):
+            log.log_dir.fail(error)
+
+    log.log_dir.flusher.submit(work, done)
+
+
+# -- flushing --
+
+
+def flush(log: PartitionLog) -> Completion:
+    """Sync everything appended so far. All flushes asked for while one runs share the next (group commit)."""
+    completion = Completion()
+    log.flush_waiters.append((log.next_offset, completion))
+    start_flush(log)
+    return completion
+
+
+def start_flush(log: PartitionLog) -> None:
+    """Begin a flush of what is written, if one is wanted and none is running."""
+    if log.is_flushing or not log.flush_waiters:
+        return
+    target = log.log_end_offset
+    if target <= log.recovery_point and log.flush_waiters[0][0] > target:
+        return  # Nothing new is written yet: the end of the pending write comes here again.
+    log.is_flushing = True
+    log.log_dir.flusher.submit(_flush_job(log, target), lambda error: _flushed(log, target, error))
+
+
+def _flush_job(log: PartitionLog, target: int) -> Callable[[], None]:
+    disk, directory = log.log_dir.disk, log.directory
+    segments = [s for s in log.segments.from_offset(log.recovery_point) if s.base_offset <= target]
+    paths = [segment.path for segment in segments]
+    indexes = [writes for segment in segments if (writes := segment.index_writes()) is not None]
+    txn_indexes = [segment.txn_index for segment in segments]
+    epochs = log.epochs.unwritten()
+
+    def work() -> None:
+        for path in paths:
+            _sync_file(disk, path)
+        for write in indexes:
+            write()
+        for txn_index in txn_indexes:
+            txn_index.fsync()
+        if epochs is not None:
+            disk.write_atomic(f"{directory}/{epoch_checkpoint.FILE}", epochs)
+        disk.fsync_directory(directory)
+
+    return work
+
+
+def _sync_file(disk: Disk, path: str) -> None:
+    """By a descriptor of its own: the log may close its one at any time. A segment deleted meanwhile needs no sync."""
+    try:
+        file = disk.open(path)
+    except FileNotFoundError:
+        return
+    try:
+        file.fsync()
+    finally:
+        file.close()
+
+
+def _flushed(log: PartitionLog, target: int, error: BaseException | None) -> None:
+    log.is_flushing = False
+    failure: BaseException | None = error
+    if isinstance(error, OSError):
+        if not log.log_dir.disk.exists(log.directory):
+            failure = None  # The partition has been deleted under the flush.
+        else:
+            failure = log.log_dir.fail(error)
+    if failure is None:
+        log.recovery_point = max(log.recovery_point, target)
+        log.last_flush_ms = log.log_dir.clock.time_ms()
+    waiters = log.flush_waiters
+    while waiters and (failure is not None or waiters[0][0] <= target):
+        waiters.popleft()[1].finish(failure)
+    if waiters:
+        start_flush(log)
+
+
+def flush_if_due(log: PartitionLog, now_ms: int) -> None:
+    """`flush.ms`: sync when the last sync is that long ago and something has come since."""
+    if log.next_offset > log.recovery_point and now_ms - log.last_flush_ms >= log.config.flush_ms:
+        flush(log)
+
+
+# -- deleting --
+
+
+def delete_old_segments(log: PartitionLog, now_ms: int) -> int:
+    """Drop segments below the log start, and by `retention.ms` and `retention.bytes`; how many have gone.
+
+    Only whole segments below the high watermark; with `cleanup.policy` not `delete` only those below the log start.
+    """
+    gone = _delete_while(log, lambda segment, end: end <= log.log_start_offset)
+    config = log.config
+    if not config.is_delete:
+        return gone
+    if config.retention_bytes >= 0:
+        excess = log.size_bytes - config.retention_bytes
+
+        def is_excess(segment: LogSegment, _: int) -> bool:
+            nonlocal excess
+            if excess < segment.size:
+                return False
+            excess -= segment.size
+            return True
+
+        gone += _delete_while(log, is_excess)
+    if config.retention_ms >= 0:
+        gone += _delete_while(log, lambda segment, _: now_ms - segment.largest_timestamp > config.retention_ms)
+    return gone
+
+
+def _delete_while(log: PartitionLog, is_old: Callable[[LogSegment, int], bool]) -> int:
+    old: list[LogSegment] = []
+    segments = list(log.segments)
+    for index, segment in enumerate(segments):
+        is_last = index == len(segments) - 1
+        end = log.next_offset if is_last else segments[index + 1].base_offset
+        if end > log.high_watermark or (is_last and segment.size == 0) or not is_old(segment, end):
+            break
+        old.append(segment)
+    if not old or log.has_pending_writes:
+        return 0
+    if len(old) == len(segments):
+        roll(log)
+    remove_segments(log, old)
+    increment_log_start_offset(log, log.segments[0].base_offset)
+    return len(old)
+
+
+def remove_segments(log: PartitionLog, segments: list[LogSegment]) -> None:
+    """Take segments out of the log; their files go after `file.delete.delay.ms`, for readers that still have them."""
+    log_dir = log.log_dir
+    log.segments.remove(segments)
+    log.forget_positions()
+    paths: list[str] = []
+    try:
+        for segment in segments:
+            paths += segment.rename_to_deleted()
+            segment.close()
+    except OSError as error:
+        raise log_dir.fail(error) from error
+    log_dir.delete_later(paths, log.config.file_delete_delay_ms)
+    _logger.info(
+        "%s-%d: %d segments deleted, up to %d", log.topic, log.partition, len(segments), segments[-1].base_offset
+    )
+
+
+def increment_log_start_offset(log: PartitionLog, offset: int) -> None:
+    """The log begins at `offset` from now on, if it began earlier."""
+    if offset > log.log_start_offset:
+        log.log_start_offset = offset
+        log.high_watermark = max(log.high_watermark, offset)
+        log.epochs.truncate_from_start(offset)
+        log.producers.on_log_start_offset(offset)
+        log.update_last_stable_offset()
+
+
+def delete_records(log: PartitionLog, offset: int) -> int:
+    """Hide the records below `offset` (-1: all below the high watermark); the new log start offset.
+
+    Their segments go with the next retention check. Raises KafkaError: OFFSET_OUT_OF_RANGE, POLICY_VIOLATION.
+    """
+    if not log.config.is_delete:
+        raise KafkaError(errors.POLICY_VIOLATION, f"cleanup.policy of {log.topic} does not contain delete")
+    if offset == -1:
+        offset = log.high_watermark
+    if not 0 <= offset <= log.high_watermark:
+        raise KafkaError(
+            errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not within [0, {log.high_watermark}], the high watermark"
+        )
+    increment_log_start_offset(log, offset)
+    return log.log_start_offset
+
+
+# -- truncating --
+
+
+def truncate_to(log: PartitionLog, offset: int) -> bool:
+    """Cut everything from `offset` on, as a follower does that has left its leader's log; True if there was any.
+
+    No write may be pending. Raises KAFKA_STORAGE_ERROR.
+    """
+    if log.has_pending_writes:
+        raise RuntimeError("a log with pending writes cannot be truncated")
+    if offset >= log.log_end_offset:
+        return False
+    if offset <= log.segments[0].base_offset:
+        truncate_fully(log, offset)
+        return True
+    try:
+        later = [segment for segment in log.segments if segment.base_offset >= offset]
+        found = log.position_of(offset)
+        if later:
+            remove_segments(log, later)
+        segment = log.segments.last
+        if found is not None and found[0] is segment:
+            segment.truncate(offset, found[1])
+        else:
+            segment.unseal()
+        log.activate(segment)
+        _remove_snapshots(log, offset)
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
+    _set_end(log, segment.next_offset())
+    return True
+
+
+def truncate_fully(log: PartitionLog, offset: int) -> None:
+    """Drop all records and begin anew at `offset`, which may be beyond the old end."""
+    old = list(log.segments)
+    try:
+        names = log.log_dir.disk
+        moved = [segment.rename_to_deleted() for segment in old]
+        for segment in old:
+            segment.close()
+        log.log_dir.delete_later([path for paths in moved for path in paths], log.config.file_delete_delay_ms)
+        fresh = LogSegment.create(names, log.directory, offset, log.log_dir.clock.time_ms())
+        _remove_snapshots(log, -1)
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
+    log.segments.remove(old)
+    log.segments.add(fresh)
+    log.activate(fresh)
+    log.log_start_offset = offset
+    log.epochs.clear()
+    _set_end(log, offset)
+
+
+def _remove_snapshots(log: PartitionLog, above: int) -> None:
+    disk = log.log_dir.disk
+    for name in disk.list_directory(log.directory):
+        if name.endswith(SNAPSHOT_SUFFIX) and int(name[: -len(SNAPSHOT_SUFFIX)]) > above:
+            disk.remove(f"{log.directory}/{name}")
+
+
+def _set_end(log: PartitionLog, end_offset: int) -> None:
+    from klamm.log.recovery import rebuild_producers
+
+    log.forget_positions()
+    log.next_offset = log.log_end_offset = end_offset
+    log.recovery_point = min(log.recovery_point, end_offset)
+    log.epochs.truncate_from_end(end_offset)
+    rebuild_producers(log)
+    log.high_watermark = max(log.log_start_offset, min(log.high_watermark, end_offset))
+    log.update_last_stable_offset()
+
+
+# -- closing --
+
+
+def close(log: PartitionLog) -> None:
+    """Write and sync all files, on this thread; nothing may be pending. Raises KAFKA_STORAGE_ERROR."""
+    if log.log_dir.failure is not None:
+        for segment in log.segments:
+            segment.close()
+        return
+    disk = log.log_dir.disk
+    try:
+        active = log.active_segment
+        active.time_index.maybe_append(active.max_timestamp, active.max_timestamp_offset)
+        active.trim()
+        _flush_job(log, log.log_end_offset)()
+        for segment in log.segments:
+            if (writes := segment.index_writes()) is not None:
+                writes()
+            segment.close()
+        path = _snapshot_path(log, log.log_end_offset)
+        disk.write_atomic(path, producer_snapshot.encode(log.producers.producers.values()))
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
+    log.recovery_point = log.log_end_offset
