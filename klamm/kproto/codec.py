@@ -92,7 +92,7 @@ def no_place(name: str, version: int) -> UnsupportedField:
     return UnsupportedField(f"{name} has a value, but version {version} has no place for it")
 
 
-def unwritable(message: Message, cause: Exception) -> ProtocolError:
+def unwritable(message: Struct, cause: Exception) -> ProtocolError:
     return ProtocolError(f"{type(message).__name__} cannot be written: {cause}")
 
 
@@ -480,6 +480,10 @@ class _Encoder(_Source):
             item = self.fresh("o")
             self.line(f"for {item} in {items}:")
             self.depth += 1
+            if field.encoded:
+                self.line(f"if type({item}) is bytes:")
+                self.line(f"    w({item})")
+                self.line("    continue")
             if field.struct is not None:
                 self.struct_body(field.struct, item)
             else:
@@ -548,3 +552,17 @@ def compile_encoder(cls: type[Message], version: int) -> Callable[..., Any]:
     encoder = source.finish("encode", "def encode(o, parts):\n    try:")
     cls.__schema__.encoders[version] = encoder
     return encoder
+
+
+_struct_encoders: dict[tuple[type[Struct], int], Callable[..., Any]] = {}
+
+
+def encode_struct(message: type[Message], struct_: Struct, version: int) -> bytes:
+    """The bytes of one struct as it stands in `message` at `version`, for a field declared with `encoded=True`."""
+    encoder = _struct_encoders.get((type(struct_), version))
+    if encoder is None:
+        encoder = _compile_struct_encoder(message, type(struct_), version)
+        _struct_encoders[type(struct_), version] = encoder
+    parts: list[RecordBytes] = []
+    encoder(struct_, parts)
+    return b"".join(parts)

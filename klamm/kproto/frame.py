@@ -90,7 +90,7 @@ class FrameReader:
     views, good until the next `buffer()`, except for those that `owned` says stand in a buffer of their own.
     """
 
-    __slots__ = ("_big", "_have", "_need", "_scratch", "_tail", "owned", "size_max")
+    __slots__ = ("_big", "_have", "_need", "_scratch", "_tail", "error", "owned", "size_max")
 
     def __init__(self, scratch: memoryview, size_max: int) -> None:
         self._scratch = scratch
@@ -99,6 +99,8 @@ class FrameReader:
         self._big: bytearray | None = None
         self._have = self._need = 0
         self.owned = False
+        self.error: ProtocolError | None = None
+        """Why the stream cannot be read on: a size below 0 or above the limit. The frames before it count."""
 
     @property
     def pending_bytes(self) -> int:
@@ -114,7 +116,7 @@ class FrameReader:
         return memoryview(self._big)[self._have :]
 
     def received(self, count: int) -> list[memoryview]:
-        """The whole frames, without their sizes. Raises ProtocolError for a size below 0 or above the limit."""
+        """The whole frames, without their sizes. Look at `error` after it."""
         if self._big is not None:
             return self._received_big(count)
         held = len(self._tail)
@@ -129,7 +131,8 @@ class FrameReader:
         while end - position >= 4:
             (size,) = _SIZE.unpack_from(data, position)
             if size < 0 or size > self.size_max:
-                raise ProtocolError(f"a frame of {size} bytes (the limit is {self.size_max})")
+                self.error = ProtocolError(f"a frame of {size} bytes (the limit is {self.size_max})")
+                return frames
             stop = position + 4 + size
             if stop > end:
                 if size + 4 > SCRATCH_BYTES:

@@ -73,6 +73,7 @@ class FieldSpec(NamedTuple):
     tagged: str
     ignorable: bool
     flexible: bool
+    encoded: bool
 
 
 def v(
@@ -84,6 +85,7 @@ def v(
     tagged: str = "",
     ignorable: bool = False,
     flexible: bool = True,
+    encoded: bool = False,
 ) -> Any:
     """Declare a field beyond its type.
 
@@ -91,11 +93,13 @@ def v(
     `tag` with `tagged`: its tag and the versions in which it is tagged (`versions` unless told).
     `ignorable`: dropped silently when a version lacks it; otherwise a value other than the default is refused.
     `flexible=False`: never in the compact form (the client id of the request header).
+    `encoded=True`: an element of this array of structs may also be bytes that `encode_struct` made before at the same
+    version (a cache of what many answers share).
     """
-    return FieldSpec(versions, default, nullable, tag, tagged, ignorable, flexible)
+    return FieldSpec(versions, default, nullable, tag, tagged, ignorable, flexible, encoded)
 
 
-_PLAIN = FieldSpec("0+", MISSING, "", -1, "", False, True)
+_PLAIN = FieldSpec("0+", MISSING, "", -1, "", False, True, False)
 
 
 def _no_struct(name: str) -> type[Struct]:
@@ -109,6 +113,7 @@ class Field:
         "_shared",
         "array",
         "default",
+        "encoded",
         "flexible",
         "ignorable",
         "name",
@@ -140,6 +145,7 @@ class Field:
         self.tagged: Range = (1, 0) if spec.tag < 0 else parse_range(spec.tagged) if spec.tagged else self.versions
         self.ignorable = spec.ignorable
         self.flexible = spec.flexible
+        self.encoded = spec.encoded
         self.default = spec.default if spec.default is not MISSING else self._implied_default()
 
     def _implied_default(self) -> Any:

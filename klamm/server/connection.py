@@ -99,8 +99,14 @@ class Connection(asyncio.BufferedProtocol):
         try:
             for frame in frames.received(nbytes):
                 self._serve(frame, len(frame) if frames.owned else 0)
-        except ProtocolError as error:
+            error = frames.error
+        except ProtocolError as refused:
+            error = refused
+        if error is not None:
+            self._write()
             self._fail(error)
+            self._hooks.read_done()
+            return
         if frames.pending_bytes > SCRATCH_BYTES:
             self._hold(frames.pending_bytes)
         elif self._held_bytes:
@@ -175,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _write(self) -> None:
         out, self._out = self._out, []
-        if self._transport is None:
+        if self._transport is None or not out:
             return
         if len(out) == 1:
             self._transport.write(out[0])
@@ -186,6 +192,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail(self, error: BaseException) -> None:
         self._hooks.fault(self, error)
+        self._pause(8)
         self.close()
 
     def close(self) -> None:

@@ -76,7 +76,9 @@ class Dispatcher:
             return encode_answer(response, version, correlation_id, api.response_header_version(version))
         return self._await(response, found, version, correlation_id)
 
-    async def _await(self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int) -> Answer:
+    async def _await(
+        self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int
+    ) -> Answer:
         try:
             response = await awaited
         except KafkaError as error:

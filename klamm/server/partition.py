@@ -6,7 +6,6 @@ fetches) hangs its rules on `_advance`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from klamm.kproto.errors import KafkaError
 from klamm.kproto.schema import RecordBytes
 
 if TYPE_CHECKING:
+    from klamm.log.io_thread import Completion
     from klamm.log.partition_log import Appended, PartitionLog
 
 
@@ -33,6 +33,7 @@ class Partition:
         "leader_epoch",
         "leader_id",
         "log",
+        "min_insync_replicas",
         "topic",
         "topic_id",
         "waiters",
@@ -54,6 +55,7 @@ class Partition:
         self.leader_id = leader_id
         self.leader_epoch = leader_epoch
         self.isr = isr
+        self.min_insync_replicas = 1
         self.waiters: set[Callable[[], None]] = set()
         """Fetches to look again when the high watermark has moved."""
         self._touched = touched
@@ -71,7 +73,7 @@ class Partition:
         When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as
         it is and the producer must not be answered until that future is done.
         """
-        if acks == -1 and self.log.config.min_insync_replicas > len(self.isr):
+        if acks == -1 and self.min_insync_replicas > len(self.isr):
             raise KafkaError(errors.NOT_ENOUGH_REPLICAS)
         appended = self.log.append_as_leader(batches, self.leader_epoch, now_ms=now_ms)
         if appended.written is None:
@@ -80,7 +82,7 @@ class Partition:
             appended.written.add_done_callback(self._written)
         return appended
 
-    def _written(self, future: asyncio.Future[None]) -> None:
+    def _written(self, future: Completion) -> None:
         if not future.cancelled() and future.exception() is None:
             self._advance()
             self.wake()
@@ -110,4 +112,3 @@ class Partition:
     def visible_end(self, isolation_level: int) -> int:
         """The offset up to which a consumer may read: high watermark (0) or last stable offset (1)."""
         return self.log.last_stable_offset if isolation_level else self.log.high_watermark
-

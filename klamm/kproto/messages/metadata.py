@@ -21,7 +21,7 @@ class MetadataResponse(Message, key=3, versions="0-13", flexible="9+"):
     brokers: list[MetadataResponseBroker]
     cluster_id: string | None = v("2+", default=None, ignorable=True)
     controller_id: int32 = v("1+", default=-1, ignorable=True)
-    topics: list[MetadataResponseTopic]
+    topics: list[MetadataResponseTopic] = v(default=[], encoded=True)
     cluster_authorized_operations: int32 = v("8-10", default=-2147483648)
     error_code: int16 = v("13+", default=0, ignorable=True)
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
+from klamm.log.partition_log import FetchData
 from klamm.server.broker import Broker
 from klamm.server.fetch_sessions import Fetch, Want
 from klamm.server.partition import Partition
@@ -20,11 +21,10 @@ from klamm.server.request import RequestContext
 
 Topic = FetchResponse.FetchableTopicResponse
 Data = Topic.PartitionData
+NOTHING = FetchData(b"")
 
 
-def handle(
-    broker: Broker, context: RequestContext, request: FetchRequest
-) -> FetchResponse | Awaitable[FetchResponse]:
+def handle(broker: Broker, context: RequestContext, request: FetchRequest) -> FetchResponse | Awaitable[FetchResponse]:
     by_id = context.api_version >= 13
     fetch = broker.fetch_sessions.begin(request, by_id, broker.clock.monotonic_ms())
     reading = _Reading(broker, request, fetch, by_id)
@@ -77,15 +77,18 @@ class _Reading:
                 raise KafkaError(code)
             log = partition.log
             if want.last_fetched_epoch >= 0:
-                diverging = log.diverging_epoch(want.last_fetched_epoch, want.fetch_offset)
-                if diverging is not None:
-                    return self._data(want, partition, b"", diverging)
+                epoch, end_offset = log.end_offset_for_epoch(want.last_fetched_epoch)
+                if epoch < want.last_fetched_epoch or end_offset < want.fetch_offset:
+                    data = self._data(want, partition, NOTHING)
+                    data.diverging_epoch = Data.EpochEndOffset(epoch=epoch, end_offset=end_offset)
+                    return data
             limit = min(want.max_bytes, left)
             end = partition.visible_end(self._request.isolation_level)
             if want.fetch_offset == end or (limit <= 0 and not first):
-                return self._data(want, partition, b"")
-            found = log.read(want.fetch_offset, max(limit, 0), min_one=first, max_offset=end)
-            return self._data(want, partition, found.data)
+                return self._data(want, partition, NOTHING)
+            aborted = self._request.isolation_level == 1
+            found = log.read(want.fetch_offset, max(limit, 0), min_one=first, max_offset=end, aborted=aborted)
+            return self._data(want, partition, found)
         except KafkaError as error:
             return Data(
                 partition_index=want.index,
@@ -103,27 +106,23 @@ class _Reading:
         assert isinstance(want.topic, str)
         return replicas.get(want.topic, want.index)
 
-    def _data(
-        self, want: Want, partition: Partition, records: bytes | memoryview, diverging: tuple[int, int] | None = None
-    ) -> Data:
+    def _data(self, want: Want, partition: Partition, found: FetchData) -> Data:
         log = partition.log
-        data = Data(
+        aborted = None
+        if self._request.isolation_level:
+            aborted = [
+                Data.AbortedTransaction(producer_id=txn.producer_id, first_offset=txn.first_offset)
+                for txn in found.aborted or ()
+            ]
+        return Data(
             partition_index=want.index,
             error_code=0,
             high_watermark=log.high_watermark,
             last_stable_offset=log.last_stable_offset,
             log_start_offset=log.log_start_offset,
-            aborted_transactions=None,
-            records=records,
+            aborted_transactions=aborted,
+            records=found.data,
         )
-        if diverging is not None:
-            data.diverging_epoch = Data.EpochEndOffset(epoch=diverging[0], end_offset=diverging[1])
-        if self._request.isolation_level:
-            data.aborted_transactions = [
-                Data.AbortedTransaction(producer_id=pid, first_offset=first)
-                for pid, first in log.aborted_transactions(want.fetch_offset, log.last_stable_offset)
-            ]
-        return data
 
     def response(self) -> FetchResponse:
         """The answer to what was read last; a session remembers what it tells."""
@@ -134,7 +133,9 @@ class _Reading:
         for want, data in self._results:
             if last is None or want.topic != name:
                 name = want.topic
-                last = Topic(topic_id=name, partitions=[]) if isinstance(name, bytes) else Topic(topic=name, partitions=[])
+                last = (
+                    Topic(topic_id=name, partitions=[]) if isinstance(name, bytes) else Topic(topic=name, partitions=[])
+                )
                 topics.append(last)
             last.partitions.append(data)
             want.high_watermark, want.log_start_offset = data.high_watermark, data.log_start_offset

@@ -8,12 +8,12 @@ acks=0 gets no answer; when such a request fails the connection is closed, which
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
+from klamm.log.io_thread import Completion
 from klamm.server.broker import Broker
 from klamm.server.dispatch import AcksZeroError
 from klamm.server.request import RequestContext
@@ -25,12 +25,12 @@ Asked = ProduceRequest.TopicProduceData.PartitionProduceData
 
 def handle(
     broker: Broker, context: RequestContext, request: ProduceRequest
-) -> ProduceResponse | None | Awaitable[ProduceResponse | None]:
+) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     if request.acks not in (-1, 0, 1):
         return _answer(request, _all_failed(request, errors.INVALID_REQUIRED_ACKS))
     by_id = context.api_version >= 13
     now_ms = broker.clock.time_ms()
-    pending: list[tuple[Result, asyncio.Future[None]]] = []
+    pending: list[tuple[Result, Completion]] = []
     topics: list[Topic] = []
     for asked in request.topic_data:
         results = []
@@ -54,7 +54,7 @@ def _append(
     acks: int,
     now_ms: int,
     result: Result,
-) -> asyncio.Future[None] | None:
+) -> Completion | None:
     """Append one partition's batches and fill in its result; gives the future of bytes that are still being written."""
     try:
         replicas = broker.replicas
@@ -73,7 +73,7 @@ def _append(
 
 
 async def _when_written(
-    request: ProduceRequest, topics: list[Topic], pending: list[tuple[Result, asyncio.Future[None]]]
+    request: ProduceRequest, topics: list[Topic], pending: list[tuple[Result, Completion]]
 ) -> ProduceResponse | None:
     for result, written in pending:
         try:

@@ -1,0 +1,143 @@
+"""`klamm start`: run one node until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from klamm.server.config.broker_config import BrokerConfig
+    from klamm.server.node import Node
+
+DEFAULT_DATA_DIR = "klamm-data"
+
+_EPILOG = """\
+Settings have Kafka's names. Later ones win: the profile, the --config file, KAFKA_... environment variables (named as in
+the Kafka images: KAFKA_NUM_PARTITIONS sets num.partitions), --override.
+
+examples:
+  klamm start                                   127.0.0.1:9092, data in ./klamm-data
+  klamm start --memory --port 0                 a free port, no files
+  klamm start --config server.properties --override log.retention.hours=1"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    parser.add_argument("--config", metavar="FILE", help="a server.properties file")
+    parser.add_argument(
+        "--override", metavar="KEY=VALUE", action="append", default=[], help="set one setting; may be repeated"
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help=f"where the data lives (default: log.dirs, or ./{DEFAULT_DATA_DIR})")
+    parser.add_argument("--memory", action="store_true", help="keep everything in memory and write no file")
+    parser.add_argument("--port", type=int, metavar="PORT", help="the port of the first listener; 0 picks a free one")
+    parser.add_argument("--host", metavar="HOST", help="the address of the first listener (default: 127.0.0.1)")
+    parser.add_argument(
+        "--profile",
+        choices=("test", "kafka"),
+        default="test",
+        help="test: one replica, no waiting (default)\nkafka: Kafka's own defaults",
+    )
+    parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the broker serves")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="one line an event (default: text)")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from klamm.cli.logs import configure
+    from klamm.log.log_dir import LogDirError
+    from klamm.server.config.values import ConfigError
+
+    configure(args.log_format, args.log_level)
+    try:
+        config = load_config(args, os.environ)
+        return _serve(args, config)
+    except (ConfigError, LogDirError) as error:
+        print(f"klamm: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"klamm: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
+
+
+def load_config(args: argparse.Namespace, environ: Mapping[str, str]) -> BrokerConfig:
+    """The node's configuration from all its sources. Raises ConfigError, OSError."""
+    from klamm.server.config.broker_config import BrokerConfig, parse_overrides
+    from klamm.server.config.properties import decode, parse_properties
+
+    properties = []
+    if args.config:
+        with open(args.config, "rb") as file:
+            properties = parse_properties(decode(file.read()))
+    overrides = parse_overrides(args.override)
+    given = {p.name: p.value for p in properties}
+    known = {**given, **overrides}
+    if args.data_dir:
+        overrides["log.dirs"] = args.data_dir
+    elif not known.keys() & {"log.dirs", "log.dir"} and not {"KAFKA_LOG_DIRS", "KAFKA_LOG_DIR"} & set(environ):
+        overrides["log.dirs"] = DEFAULT_DATA_DIR
+    if args.port is not None or args.host is not None:
+        overrides["listeners"] = _moved(known.get("listeners") or environ.get("KAFKA_LISTENERS"), args.host, args.port)
+    return BrokerConfig.load(
+        profile=args.profile,
+        properties=properties,
+        properties_name=args.config or "",
+        environ=environ,
+        overrides=overrides,
+    )
+
+
+def _moved(listeners: str | None, host: str | None, port: int | None) -> str:
+    """`listeners` with host and port of the first one replaced."""
+    first, *rest = (listeners or "PLAINTEXT://127.0.0.1:9092").split(",")
+    name, _, address = first.strip().partition("://")
+    old_host, _, old_port = address.rpartition(":")
+    return ",".join([f"{name}://{old_host if host is None else host}:{old_port if port is None else port}", *rest])
+
+
+def _serve(args: argparse.Namespace, config: BrokerConfig) -> int:
+    from klamm.server.event_loop import new_event_loop
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_run_node(args, config))
+
+
+async def _run_node(args: argparse.Namespace, config: BrokerConfig) -> int:
+    from klamm.log.disk import RealDisk
+    from klamm.log.memory_disk import MemoryDisk
+    from klamm.server.node import Node
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    node = Node(config, disk=MemoryDisk() if args.memory else RealDisk())
+    await node.start()
+    # What start-up made stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    if args.ready_file:
+        _write_ready(args.ready_file, node)
+    await stop.wait()
+    await node.stop()
+    return 0
+
+
+def _write_ready(path: str, node: Node) -> None:
+    """The ready file appears whole or not at all."""
+    ready = {
+        "bootstrap_servers": node.bootstrap_servers,
+        "nodes": [{"id": node.node_id, "pid": os.getpid(), "address": node.bootstrap_servers}],
+    }
+    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+        json.dump(ready, file)
+    os.replace(f"{path}.tmp", path)

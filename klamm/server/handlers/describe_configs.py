@@ -1,0 +1,104 @@
+"""DescribeConfigs v1-4: every setting of topics, brokers, groups and client metrics subscriptions.
+
+v1 synonyms and sources (KIP-226), v3 types and documentation (KIP-569). Naming no keys means all of them.
+"""
+
+from __future__ import annotations
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResponse
+from klamm.metadata.controller.topic_names import invalid_name_reason
+from klamm.metadata.image.image import (
+    BROKER_RESOURCE,
+    CLIENT_METRICS_RESOURCE,
+    GROUP_RESOURCE,
+    TOPIC_RESOURCE,
+    MetadataImage,
+)
+from klamm.server.broker import Broker
+from klamm.server.config.describe import ConfigEntry, describe_all, describe_default_broker, documentation_of
+from klamm.server.config_rules import KINDS
+from klamm.server.request import RequestContext
+
+Result = DescribeConfigsResponse.DescribeConfigsResult
+Entry = Result.DescribeConfigsResourceResult
+Asked = DescribeConfigsRequest.DescribeConfigsResource
+
+BROKER_LOGGER_RESOURCE = 8
+
+
+def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
+    image = broker.metadata.image
+    results = []
+    for asked in request.resources:
+        result = Result(
+            error_code=errors.NONE,
+            error_message=None,
+            resource_type=asked.resource_type,
+            resource_name=asked.resource_name,
+            configs=[],
+        )
+        results.append(result)
+        try:
+            entries = _describe(broker, image, asked)
+        except KafkaError as error:
+            result.error_code, result.error_message = error.code, error.message
+            continue
+        kind = KINDS.get(asked.resource_type)
+        for entry in entries:
+            shaped = _shape(entry, request.include_synonyms)
+            if request.include_documentation and kind is not None:
+                shaped.documentation = documentation_of(kind, entry.name)
+            else:
+                shaped.documentation = None
+            result.configs.append(shaped)
+    return DescribeConfigsResponse(throttle_time_ms=0, results=results)
+
+
+def _describe(broker: Broker, image: MetadataImage, asked: Asked) -> list[ConfigEntry]:
+    names, kind, name = asked.configuration_keys, asked.resource_type, asked.resource_name
+    if kind == TOPIC_RESOURCE:
+        reason = invalid_name_reason(name)
+        if reason is not None:
+            raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, reason)
+        if name not in image.topics.by_name:
+            raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
+    elif kind == BROKER_RESOURCE:
+        if not name:
+            return describe_default_broker(broker.settings.layers(image, kind, name), names)
+        _check_broker_id(broker, name)
+    elif kind == BROKER_LOGGER_RESOURCE:
+        _check_broker_id(broker, name)
+        return []
+    elif kind in (CLIENT_METRICS_RESOURCE, GROUP_RESOURCE):
+        if not name:
+            raise KafkaError(errors.INVALID_REQUEST, "the name of a subscription or group is needed")
+    else:
+        raise KafkaError(errors.INVALID_REQUEST, f"resources of type {kind} have no settings")
+    return describe_all(KINDS[kind], broker.settings.layers(image, kind, name), names)
+
+
+def _check_broker_id(broker: Broker, name: str) -> None:
+    try:
+        node_id = int(name)
+    except ValueError:
+        raise KafkaError(errors.INVALID_REQUEST, f"{name!r} is no broker id") from None
+    if node_id != broker.node_id:
+        raise KafkaError(errors.INVALID_REQUEST, f"this is broker {broker.node_id}, not {node_id}: ask that one")
+
+
+def _shape(entry: ConfigEntry, include_synonyms: bool) -> Entry:
+    shaped = Entry(
+        name=entry.name,
+        value=entry.value,
+        read_only=entry.read_only,
+        config_source=entry.source,
+        is_sensitive=entry.is_sensitive,
+        config_type=entry.type,
+    )
+    if include_synonyms:
+        shaped.synonyms = [
+            Entry.DescribeConfigsSynonym(name=s.name, value=s.value, source=s.source) for s in entry.synonyms
+        ]
+    return shaped

@@ -1,0 +1,156 @@
+"""Metadata v0-13: brokers, topics and who leads what; creates topics that are asked for by name, if that is allowed.
+
+v0 takes an empty list for all topics, v1 null; v4 may forbid auto-creation (KIP-204); v5 offline replicas; v7 leader epochs
+(KIP-320); v8 authorized operations (KIP-430); v10 topic ids, v12 look-up by them (KIP-516); v13 REBOOTSTRAP_REQUIRED (KIP-1102).
+
+What a topic looks like is encoded once per version and listener and kept until the topic or the brokers change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+
+from klamm.kproto import errors
+from klamm.kproto.codec import encode_struct
+from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
+from klamm.kproto.uuids import ZERO
+from klamm.metadata.controller.topic_names import invalid_name_reason
+from klamm.metadata.image.cluster import ClusterImage
+from klamm.metadata.image.image import MetadataImage
+from klamm.metadata.image.topics import TopicImage
+from klamm.server import authorized
+from klamm.server.broker import Broker
+from klamm.server.request import RequestContext
+from klamm.server.topic_listing import INTERNAL_TOPICS, broker_addresses, leader_error, offline_replicas
+
+Topic = MetadataResponse.MetadataResponseTopic
+Partition = Topic.MetadataResponsePartition
+Asked = MetadataRequest.MetadataRequestTopic
+
+_Key = tuple[str, int, str, bool]
+_cache: dict[_Key, tuple[TopicImage, ClusterImage, bytes]] = {}
+_CACHE_TOPICS_MAX = 20000
+
+
+def handle(
+    broker: Broker, context: RequestContext, request: MetadataRequest
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    asked = request.topics
+    if asked is None or (context.api_version == 0 and not asked):
+        return _answer(broker, context, request, [], everything=True)
+    if context.api_version < 12 and any(t.name is None or t.topic_id != ZERO for t in asked):
+        failed = [
+            Topic(error_code=errors.INVALID_REQUEST, name=t.name or "", topic_id=t.topic_id, partitions=[])
+            for t in asked
+        ]
+        return MetadataResponse(brokers=[], topics=failed)
+    missing = _to_create(broker, request, asked)
+    if missing:
+        return _create_first(broker, context, request, asked, missing)
+    return _answer(broker, context, request, asked)
+
+
+def _to_create(broker: Broker, request: MetadataRequest, asked: list[Asked]) -> list[str]:
+    """The names that are asked for, do not exist and may be created."""
+    if not request.allow_auto_topic_creation or not broker.topics.auto_create:
+        return []
+    known = broker.metadata.image.topics.by_name
+    names = [t.name for t in asked if t.name is not None and t.name not in known]
+    return [name for name in dict.fromkeys(names) if invalid_name_reason(name) is None]
+
+
+async def _create_first(
+    broker: Broker, context: RequestContext, request: MetadataRequest, asked: list[Asked], missing: list[str]
+) -> MetadataResponse:
+    failed = await broker.topics.create(missing)
+    return _answer(broker, context, request, asked, failed=failed)
+
+
+def _answer(
+    broker: Broker,
+    context: RequestContext,
+    request: MetadataRequest,
+    asked: list[Asked],
+    everything: bool = False,
+    failed: dict[str, int] | None = None,
+) -> MetadataResponse:
+    image = broker.metadata.image
+    cluster, version, listener = image.cluster, context.api_version, context.listener_name
+    operations = request.include_topic_authorized_operations
+    found: Iterable[TopicImage | Topic]
+    if everything:
+        found = image.topics.by_name.values()
+    else:
+        found = [_find(image, topic, failed or {}) for topic in asked]
+    topics = [
+        _encoded(topic, cluster, version, listener, operations) if isinstance(topic, TopicImage) else topic
+        for topic in found
+    ]
+    response = MetadataResponse(
+        brokers=[
+            MetadataResponse.MetadataResponseBroker(node_id=b.broker_id, host=b.host, port=b.port, rack=b.rack)
+            for b in broker_addresses(cluster, listener)
+        ],
+        cluster_id=broker.cluster_id,
+        controller_id=broker.metadata.controller_id,
+        topics=topics,
+    )
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = authorized.CLUSTER
+    return response
+
+
+def _find(image: MetadataImage, asked: Asked, failed: dict[str, int]) -> TopicImage | Topic:
+    name = asked.name
+    if name is None or asked.topic_id != ZERO:
+        topic = image.topics.by_id.get(asked.topic_id)
+        if topic is not None:
+            return topic
+        return Topic(error_code=errors.UNKNOWN_TOPIC_ID, name=None, topic_id=asked.topic_id, partitions=[])
+    topic = image.topics.by_name.get(name)
+    if topic is not None:
+        return topic
+    code = failed.get(name, errors.UNKNOWN_TOPIC_OR_PARTITION)
+    if invalid_name_reason(name) is not None:
+        code = errors.INVALID_TOPIC_EXCEPTION
+    return Topic(error_code=code, name=name, is_internal=name in INTERNAL_TOPICS, partitions=[])
+
+
+def _encoded(topic: TopicImage, cluster: ClusterImage, version: int, listener: str, operations: bool) -> bytes:
+    key = (topic.name, version, listener, operations)
+    cached = _cache.get(key)
+    if cached is not None and cached[0] is topic and cached[1] is cluster:
+        return cached[2]
+    if len(_cache) >= _CACHE_TOPICS_MAX:
+        _cache.clear()
+    data = encode_struct(MetadataResponse, _describe(topic, cluster, version, listener, operations), version)
+    _cache[key] = topic, cluster, data
+    return data
+
+
+def _describe(topic: TopicImage, cluster: ClusterImage, version: int, listener: str, operations: bool) -> Topic:
+    described = Topic(
+        error_code=0,
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.name in INTERNAL_TOPICS,
+        partitions=[],
+    )
+    if operations:
+        described.topic_authorized_operations = authorized.TOPIC
+    for index, partition in sorted(topic.partitions.items()):
+        code = leader_error(cluster, partition, listener)
+        if code == errors.LISTENER_NOT_FOUND and version < 6:
+            code = errors.LEADER_NOT_AVAILABLE
+        described.partitions.append(
+            Partition(
+                error_code=code,
+                partition_index=index,
+                leader_id=-1 if code else partition.leader,
+                leader_epoch=partition.leader_epoch,
+                replica_nodes=list(partition.replicas),
+                isr_nodes=list(partition.isr),
+                offline_replicas=offline_replicas(cluster, partition),
+            )
+        )
+    return described

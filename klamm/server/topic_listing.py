@@ -1,0 +1,49 @@
+"""How topics, partitions and brokers of an image look to a client on a listener: shared by the APIs that describe them."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from klamm.kproto import errors
+from klamm.metadata.image.cluster import ClusterImage, Endpoint
+from klamm.metadata.image.partition import PartitionRegistration
+
+INTERNAL_TOPICS: Final = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
+
+
+class BrokerAddress(NamedTuple):
+    """A broker as a client of one listener sees it."""
+
+    broker_id: int
+    host: str
+    port: int
+    rack: str | None
+    is_fenced: bool
+
+
+def broker_addresses(cluster: ClusterImage, listener_name: str, include_fenced: bool = False) -> list[BrokerAddress]:
+    """The brokers that have that listener, by id."""
+    found = []
+    for broker in cluster.brokers.values():
+        endpoint: Endpoint | None = broker.listeners.get(listener_name)
+        if endpoint is not None and (include_fenced or not broker.fenced):
+            found.append(BrokerAddress(broker.broker_id, endpoint.host, endpoint.port, broker.rack, broker.fenced))
+    return found
+
+
+def leader_error(cluster: ClusterImage, partition: PartitionRegistration, listener_name: str) -> int:
+    """NONE, LEADER_NOT_AVAILABLE, or LISTENER_NOT_FOUND when the leader is not on the client's listener."""
+    leader = cluster.brokers.get(partition.leader)
+    if leader is None or leader.fenced:
+        return errors.LEADER_NOT_AVAILABLE
+    return errors.NONE if listener_name in leader.listeners else errors.LISTENER_NOT_FOUND
+
+
+def offline_replicas(cluster: ClusterImage, partition: PartitionRegistration) -> list[int]:
+    """Replicas whose broker is gone or fenced, or whose directory has failed."""
+    offline = []
+    for replica, directory in zip(partition.replicas, partition.directories, strict=True):
+        broker = cluster.brokers.get(replica)
+        if broker is None or broker.fenced or not broker.has_online_directory(directory):
+            offline.append(replica)
+    return offline
