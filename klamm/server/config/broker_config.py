@@ -17,7 +17,7 @@ from klamm.server.config import environment, foreign, profiles
 from klamm.server.config.addresses import Address, parse_address, parse_voters
 from klamm.server.config.definitions import BROKER, broker_key, definitions, unknown
 from klamm.server.config.keys import REQUIRED, ConfigKey, Required, Value
-from klamm.server.config.layers import Layers, first_with_unit
+from klamm.server.config.layers import HIDDEN_BY, Layers, first_with_unit
 from klamm.server.config.listeners import Listeners, check_listeners, resolve_listeners
 from klamm.server.config.properties import Property
 from klamm.server.config.values import ConfigError, parse
@@ -184,6 +184,9 @@ class BrokerConfig:
                 key, origin = broker_key(name), Origin(DYNAMIC, place)
                 value = _parse(key, name, text, origin) if key is not None else None
                 settings[name] = Setting(name, text, value, origin)
+        for name, hiding in HIDDEN_BY.items():
+            if hiding in dynamic_default or hiding in dynamic_broker:
+                settings.pop(name, None)
         return BrokerConfig(settings, self.warnings, self.cluster_id)
 
     def layers(

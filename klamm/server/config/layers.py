@@ -15,6 +15,16 @@ from klamm.server.config.keys import Required, Value
 from klamm.server.config.values import parse
 
 _UNITS_MS: Final = (("minutes", 60_000), ("hours", 3_600_000))
+# A dynamic value hides the static ones that say the same in other words: Kafka takes them out of its properties.
+HIDDEN_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "log.roll.hours": "log.roll.ms",
+        "log.roll.jitter.hours": "log.roll.jitter.ms",
+        "log.retention.minutes": "log.retention.ms",
+        "log.retention.hours": "log.retention.ms",
+        "log.flush.scheduler.interval.ms": "log.flush.interval.ms",
+    }
+)
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -28,10 +38,13 @@ class Layers(NamedTuple):
 
     def broker_text(self, name: str) -> str | None:
         """The text in force for a broker key, None when only the default is."""
-        for layer in (self.dynamic_broker, self.dynamic_default, self.static):
+        for layer in (self.dynamic_broker, self.dynamic_default):
             if name in layer:
                 return layer[name]
-        return None
+        hiding = HIDDEN_BY.get(name)
+        if hiding is not None and (hiding in self.dynamic_broker or hiding in self.dynamic_default):
+            return None
+        return self.static.get(name)
 
     def broker_value(self, name: str) -> Value | None:
         """The value in force for a broker key, None when it is not set and has no default."""

@@ -6,7 +6,6 @@ makes them.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -190,6 +189,8 @@ def _check_ports(endpoints: Sequence[Endpoint]) -> None:
 
 def _ip_version(host: str) -> int:
     """4 or 6 of a literal address, 0 of a name."""
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).version
     except ValueError:

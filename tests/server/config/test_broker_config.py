@@ -195,6 +195,8 @@ def test_changed_lays_dynamic_settings_over_it() -> None:
     assert (changed.int("num.io.threads"), changed.int("num.network.threads")) == (4, 6)
     assert changed.origin("num.io.threads") == Origin("dynamic", "this broker")
     assert config.int("num.io.threads") == 2
+    changed = load("log.retention.hours=1").changed({"log.retention.ms": "5"})
+    assert (changed.log_retention_ms, changed.int("log.retention.hours")) == (5, 168)
     with pytest.raises(ConfigError, match="this broker"):
         config.changed({}, {"num.io.threads": "0"})
     with pytest.raises(ConfigError, match=r"cordoned.log.dirs"):

@@ -147,7 +147,10 @@ def test_a_broker_key_with_every_layer() -> None:
 
 def test_broker_synonyms_in_other_units() -> None:
     layers = Layers(static={"log.roll.hours": "1"}, dynamic_broker={"log.roll.ms": "7"})
+    # The dynamic value has taken the static one's place: Kafka shows the default, with the source of what was set.
     entry = describe("broker", "log.roll.hours", layers)
+    assert (entry.value, entry.source) == ("168", STATIC_BROKER_CONFIG)
+    entry = describe("broker", "log.roll.hours", Layers(static={"log.roll.hours": "1"}))
     assert (entry.value, entry.source) == ("1", STATIC_BROKER_CONFIG)
     entry = describe("broker", "log.roll.ms", layers)
     assert entry.synonyms == (
