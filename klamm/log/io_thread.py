@@ -24,8 +24,12 @@ class IoThread(Protocol):
         """Run `work` off the event loop, then `done(error or None)` on it."""
         ...
 
+    def drain(self) -> None:
+        """Wait for the jobs submitted so far and run their `done` calls."""
+        ...
+
     def close(self) -> None:
-        """Wait for the jobs submitted so far. Their `done` calls may come after this has returned."""
+        """`drain`, and give the thread back; a later job starts another."""
         ...
 
 
@@ -39,6 +43,9 @@ class InlineIo:
         except Exception as caught:
             error = caught
         done(error)
+
+    def drain(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -63,6 +70,9 @@ class DeferredIo:
     def run_all(self) -> None:
         while self._jobs:
             self.run_one()
+
+    def drain(self) -> None:
+        self.run_all()
 
     def close(self) -> None:
         self.run_all()
@@ -107,12 +117,23 @@ class ThreadIo:
             done, error = finished.popleft()
             done(error)
 
+    def drain(self) -> None:
+        if self._thread is not None:
+            drained = threading.Event()
+            self._jobs.put((drained.set, _nothing))
+            drained.wait()
+        self.deliver()
+
     def close(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._jobs.put(None)
             thread.join()
         self.deliver()
+
+
+def _nothing(_: BaseException | None) -> None:
+    pass
 
 
 class Completion:

@@ -51,6 +51,7 @@ class LogDir:
         self.failure: OSError | None = None
         """What took the directory offline; None while it serves."""
         self.on_failure: Callable[[LogDir], None] | None = None
+        self.on_recovery_point_lowered: Callable[[LogDir], None] | None = None
         self._lock: Lock | None = None
         self._deletes: dict[int, tuple[list[str], Timer]] = {}
         self._delete_id = 0
@@ -122,6 +123,11 @@ class LogDir:
 
         path = f"{self.path}/{name}"
         self.flusher.submit(lambda: checkpoint.write_offsets(self.disk, path, offsets), done)
+
+    def recovery_point_lowered(self) -> None:
+        """A log was cut below its recovery point: the checkpoint must say so before anything is appended there."""
+        if self.on_recovery_point_lowered is not None:
+            self.on_recovery_point_lowered(self)
 
     # -- health --
 

@@ -35,6 +35,18 @@ _DELETED_DIRECTORY: Final = re.compile(r"[a-zA-Z0-9._-]+\.[0-9a-f]{32}-(delete|s
 TopicPartition = checkpoint.TopicPartition
 
 
+def _deleted_to(log: PartitionLog) -> int | None:
+    """The log start offset where it does not show in the name of the first segment."""
+    return log.log_start_offset if log.log_start_offset > log.segments[0].base_offset else None
+
+
+_CHECKPOINTS: Final[dict[str, Callable[[PartitionLog], int | None]]] = {
+    checkpoint.RECOVERY_POINT: lambda log: log.recovery_point,
+    checkpoint.HIGH_WATERMARK: lambda log: log.high_watermark,
+    checkpoint.LOG_START_OFFSET: _deleted_to,
+}
+
+
 class LogDirDescription(NamedTuple):
     """One directory for DescribeLogDirs. `partitions`: (topic, partition) to (size in bytes, end offset)."""
 
@@ -69,7 +81,10 @@ class LogDirs:
         self.flusher = flusher
         self.default_config = default_config or LogConfig()
         self.directories = [LogDir(path, disk, clock, entropy, writer=writer, flusher=flusher) for path in paths]
+        for directory in self.directories:
+            directory.on_recovery_point_lowered = self._recovery_point_lowered
         self.logs: dict[TopicPartition, PartitionLog] = {}
+        self._leaving: dict[TopicPartition, PartitionLog] = {}
         self.metadata_log: PartitionLog | None = None
         self.previous_broker_epoch = UNKNOWN_BROKER_EPOCH
         """The broker epoch that the last clean stop noted, for BrokerRegistration; -1 after an unclean one."""
@@ -241,6 +256,10 @@ class LogDirs:
             if log.topic_id is not None and log.topic_id != topic_id:
                 raise KafkaError(errors.INCONSISTENT_TOPIC_ID, f"{topic}-{partition} belongs to another topic id")
             return log
+        leaving = self._leaving.pop((topic, partition), None)
+        if leaving is not None and leaving.jobs:
+            # What still syncs the deleted partition knows it by the path that the new one is about to have.
+            self.flusher.drain()
         directory = self._choose(directory_id)
         try:
             log = recovery.open_log(
@@ -278,51 +297,53 @@ class LogDirs:
         name = f"{topic}-{partition}"[: 255 - len(unique) - 1 - len(DELETE_SUFFIX)]
         target = f"{directory.path}/{name}.{unique}{DELETE_SUFFIX}"
         try:
-            for segment in log.segments:
-                segment.close()
             self.disk.rename(log.directory, target)
+            log.close_files()
         except OSError as error:
             raise directory.fail(error) from error
+        if log.jobs:
+            self._leaving[topic, partition] = log
         directory.delete_later([target], log.config.file_delete_delay_ms)
 
     # -- periodic work --
 
     def checkpoint_high_watermarks(self) -> None:
         """Every `replica.high.watermark.checkpoint.interval.ms` (5 s)."""
-        self._checkpoint(checkpoint.HIGH_WATERMARK, lambda log: log.high_watermark)
+        self._checkpoint(checkpoint.HIGH_WATERMARK)
 
     def checkpoint_recovery_points(self) -> None:
         """Every `log.flush.offset.checkpoint.interval.ms` (60 s)."""
-        self._checkpoint(checkpoint.RECOVERY_POINT, lambda log: log.recovery_point, with_metadata=True)
+        self._checkpoint(checkpoint.RECOVERY_POINT)
+
+    def _recovery_point_lowered(self, directory: LogDir) -> None:
+        try:
+            self._write_checkpoint(directory, checkpoint.RECOVERY_POINT)
+        except OSError as error:
+            raise directory.fail(error) from error
 
     def checkpoint_log_start_offsets(self) -> None:
         """Every `log.flush.start.offset.checkpoint.interval.ms` (60 s). Only those that the file names do not tell."""
-        self._checkpoint(
-            checkpoint.LOG_START_OFFSET,
-            lambda log: log.log_start_offset if log.log_start_offset > log.segments[0].base_offset else None,
-            with_metadata=True,
-        )
+        self._checkpoint(checkpoint.LOG_START_OFFSET)
 
-    def _checkpoint(
-        self, name: str, offset_of: Callable[[PartitionLog], int | None], *, with_metadata: bool = False
-    ) -> None:
+    def _checkpoint(self, name: str) -> None:
         for directory in self.directories:
             if directory.failure is None:
-                directory.write_checkpoint(name, self._offsets(directory, offset_of, with_metadata))
+                directory.write_checkpoint(name, self._offsets(directory, name))
 
-    def _offsets(
-        self, directory: LogDir, offset_of: Callable[[PartitionLog], int | None], with_metadata: bool
-    ) -> dict[TopicPartition, int]:
-        offsets = {}
-        for key, log in self.logs.items():
-            if log.log_dir is directory and (offset := offset_of(log)) is not None:
-                offsets[key] = offset
-        metadata = self.metadata_log
-        if with_metadata and metadata is not None and metadata.log_dir is directory:
-            offset = offset_of(metadata)
-            if offset is not None:
-                offsets[METADATA_TOPIC, 0] = offset
-        return offsets
+    def _write_checkpoint(self, directory: LogDir, name: str) -> None:
+        checkpoint.write_offsets(self.disk, f"{directory.path}/{name}", self._offsets(directory, name))
+
+    def _offsets(self, directory: LogDir, name: str) -> dict[TopicPartition, int]:
+        """What the checkpoint of that name is to say. The metadata log's high watermark is the quorum's, not here."""
+        offset_of = _CHECKPOINTS[name]
+        logs = dict(self.logs)
+        if self.metadata_log is not None and name != checkpoint.HIGH_WATERMARK:
+            logs[METADATA_TOPIC, 0] = self.metadata_log
+        return {
+            key: offset
+            for key, log in logs.items()
+            if log.log_dir is directory and (offset := offset_of(log)) is not None
+        }
 
     def check_retention(self, now_ms: int) -> None:
         """Every `log.retention.check.interval.ms` (5 min): drop old segments of all logs."""
@@ -377,24 +398,12 @@ class LogDirs:
                 for log in logs[directory.path]:
                     upkeep.close(log)
                 if directory.failure is None:
-                    self._write_final(directory, broker_epoch)
+                    for name in _CHECKPOINTS:
+                        self._write_checkpoint(directory, name)
+                    directory.write_clean_shutdown(broker_epoch)
             except KafkaError as error:
                 _logger.error("%s was not closed cleanly: %s", directory.path, error.message)
             except OSError as error:
                 directory.fail(error)
             finally:
                 directory.release()
-
-    def _write_final(self, directory: LogDir, broker_epoch: int) -> None:
-        for name, offset_of, with_metadata in (
-            (checkpoint.RECOVERY_POINT, lambda log: log.recovery_point, True),
-            (checkpoint.HIGH_WATERMARK, lambda log: log.high_watermark, False),
-            (
-                checkpoint.LOG_START_OFFSET,
-                lambda log: log.log_start_offset if log.log_start_offset > log.segments[0].base_offset else None,
-                True,
-            ),
-        ):
-            offsets = self._offsets(directory, offset_of, with_metadata)
-            checkpoint.write_offsets(self.disk, f"{directory.path}/{name}", offsets)
-        directory.write_clean_shutdown(broker_epoch)

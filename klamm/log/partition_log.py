@@ -23,6 +23,8 @@ from klamm.log.segment import LogSegment
 from klamm.log.segments import Segments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from klamm.log.buffers import Buffer
     from klamm.log.log_config import LogConfig
     from klamm.log.log_dir import LogDir
@@ -80,6 +82,7 @@ class PartitionLog:
         "flush_waiters",
         "high_watermark",
         "is_flushing",
+        "jobs",
         "last_flush_ms",
         "last_stable_offset",
         "log_dir",
@@ -129,6 +132,7 @@ class PartitionLog:
         self._config = config
         self._pending: deque[tuple[int, LogSegment, int, Completion]] = deque()
         self._positions: dict[int, tuple[LogSegment, int]] = {}
+        self.jobs = 0
         self.is_flushing = False
         self.flush_waiters: deque[tuple[int, Completion]] = deque()
         """(offset, completion) of the flushes asked for, to be finished when all below the offset is synced."""
@@ -155,6 +159,24 @@ class PartitionLog:
     @property
     def has_pending_writes(self) -> bool:
         return bool(self._pending)
+
+    def submit(self, work: Callable[[], object], done: Callable[[BaseException | None], None]) -> None:
+        """Run slow work on the flusher; `jobs` tells how much of it is under way."""
+        self.jobs += 1
+
+        def finished(error: BaseException | None) -> None:
+            self.jobs -= 1
+            done(error)
+
+        self.log_dir.flusher.submit(work, finished)
+
+    def close_files(self) -> None:
+        """Close all descriptors, when the writes under way are done."""
+        if self._pending:
+            self._pending[-1][3].add_done_callback(lambda _: self.close_files())
+            return
+        for segment in self.segments:
+            segment.close()
 
     @property
     def is_offline(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import records
+from klamm.kproto.errors import ProtocolError
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD
 from klamm.log import checkpoint, epoch_checkpoint, partition_metadata, producer_snapshot
 from klamm.log.epoch_checkpoint import LeaderEpochs
@@ -21,10 +22,12 @@ from klamm.log.producer_state import ProducerState
 from klamm.log.segment import (
     DELETED_SUFFIX,
     LOG_SUFFIX,
+    MESSAGE_SIZE_MIN,
     OFFSET_INDEX_SUFFIX,
     SNAPSHOT_SUFFIX,
     TIME_INDEX_SUFFIX,
     TXN_INDEX_SUFFIX,
+    BatchHeader,
     LogSegment,
 )
 from klamm.log.segments import Segments
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_INT32: Final = struct.Struct(">i")
 _WINDOW_BYTES: Final = 1 << 22
 _LEFTOVERS: Final = (DELETED_SUFFIX, ".cleaned", ".tmp")
 
@@ -163,48 +167,50 @@ def _recover_segment(segment: LogSegment, expected: int, epochs: LeaderEpochs) -
     """(bytes that are sound, the offset behind them). The segment's size and indexes are those of the sound bytes."""
     size = segment.size
     segment.reset()
-    for _, batch in read_sound(segment, size, expected):
-        header = HEADER.unpack_from(batch)
+    latest_epoch = epochs.latest_epoch
+    for header in read_sound(segment, size, expected):
         last_offset = header[0] + header[6]
-        segment.append(len(batch), last_offset, header[8])
-        if header[2] > epochs.latest_epoch:
-            epochs.assign(header[2], header[0])
+        segment.append(header[1] + LOG_OVERHEAD, last_offset, header[8])
+        if header[2] > latest_epoch:
+            latest_epoch = header[2]
+            epochs.assign(latest_epoch, header[0])
         expected = last_offset + 1
     segment.written_size = segment.size
     segment.time_index.maybe_append(segment.max_timestamp, segment.max_timestamp_offset)
     return segment.size, expected
 
 
-def read_sound(segment: LogSegment, size: int, expected: int) -> Iterator[tuple[int, memoryview]]:
-    """(position, batch) from the segment's start to the first batch that is cut, damaged or out of order."""
+def read_sound(segment: LogSegment, size: int, expected: int) -> Iterator[BatchHeader]:
+    """The headers from the segment's start to the first batch that is cut, damaged or out of order."""
     position = 0
     window, start = memoryview(b""), 0
-    while size - position >= HEADER_SIZE:
+    unpack, file = HEADER.unpack_from, segment.file
+    while size - position >= MESSAGE_SIZE_MIN:
         at = position - start
         if len(window) - at < HEADER_SIZE:
-            window, start, at = (
-                memoryview(segment.file.pread(min(_WINDOW_BYTES, size - position), position)),
-                position,
-                0,
-            )
-        try:
-            base_offset, length, _, magic, crc, _, delta, *_ = HEADER.unpack_from(window, at)
-        except struct.error:
-            return
-        batch_size = length + LOG_OVERHEAD
-        if magic != records.MAGIC or batch_size < HEADER_SIZE or position + batch_size > size:
+            window, start, at = memoryview(file.pread(min(_WINDOW_BYTES, size - position), position)), position, 0
+            if len(window) < MESSAGE_SIZE_MIN:
+                return
+        batch_size = int(_INT32.unpack_from(window, at + records.BATCH_LENGTH_AT)[0]) + LOG_OVERHEAD
+        if not MESSAGE_SIZE_MIN <= batch_size <= size - position:
             return
         if len(window) - at < batch_size:
             wanted = max(batch_size, min(_WINDOW_BYTES, size - position))
-            window = memoryview(segment.file.pread(wanted, position))
-            start, at = position, 0
-            if len(window) < batch_size:
-                return
+            window, start, at = memoryview(file.pread(wanted, position)), position, 0
         batch = window[at : at + batch_size]
-        if base_offset < expected or delta < 0 or records.crc32c(batch[records.ATTRIBUTES_AT :]) != crc:
+        if window[at + records.MAGIC_AT] == records.MAGIC and batch_size >= HEADER_SIZE:
+            header: BatchHeader = unpack(batch)
+            if records.crc32c(batch[records.ATTRIBUTES_AT :]) != header[4]:
+                return
+        else:
+            try:
+                header = records.validate_batch(batch)[:13]
+            except ProtocolError:
+                return
+        if header[0] < expected or header[6] < 0:
             return
-        yield position, batch
-        expected = base_offset + delta + 1
+        yield header
+        expected = header[0] + header[6] + 1
         position += batch_size
 
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from klamm.kproto.records import HEADER, NO_TIMESTAMP
+from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, NO_TIMESTAMP, batches
 from klamm.log.index_entries import CorruptIndex
 from klamm.log.offset_index import OffsetIndex
 from klamm.log.time_index import TimeIndex
@@ -35,6 +35,8 @@ _SPAN: Final = struct.Struct(">qi4xb6xi")
 _INT64: Final = struct.Struct(">q")
 _INT32: Final = struct.Struct(">i")
 _WINDOW_BYTES: Final = 8192
+MESSAGE_SIZE_MIN: Final = 26
+"""The smallest batch: a message of version 0 without key and value."""
 
 BatchHeader = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 """The fields of `records.HEADER`."""
@@ -221,7 +223,7 @@ class LogSegment:
         self.reset()
         for _, header in self.headers(0, size):
             last_offset = header[0] + header[6]
-            self.append(header[1] + 12, last_offset, header[8])
+            self.append(header[1] + LOG_OVERHEAD, last_offset, header[8])
         self.size = size
         self.time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
 
@@ -279,20 +281,27 @@ class LogSegment:
         """(position, header) of the batches from `position`, a batch boundary, to `end`; stops at a cut one."""
         window, start = b"", position
         unpack = HEADER.unpack_from
-        size_min = HEADER.size
-        while position + size_min <= end:
+        while position + MESSAGE_SIZE_MIN <= end:
             at = position - start
-            if at + size_min > len(window):
+            if at + HEADER_SIZE > len(window):
                 start, at = position, 0
                 window = bytes(self.peek(position, min(65536, end - position)))
-                if len(window) < size_min:
+                if len(window) < MESSAGE_SIZE_MIN:
                     return
-            header: BatchHeader = unpack(window, at)
-            after = position + header[1] + 12
-            if header[1] < size_min - 12 or after > end:
+            if window[at + MAGIC_AT] < MAGIC:
+                size = self.batch_size_at(position)
+                if size < MESSAGE_SIZE_MIN or position + size > end:
+                    return
+                header = legacy_header(self.peek(position, size))
+            elif len(window) - at < HEADER_SIZE:
                 return
+            else:
+                header = unpack(window, at)
+                size = header[1] + LOG_OVERHEAD
+                if size < HEADER_SIZE or position + size > end:
+                    return
             yield position, header
-            position = after
+            position += size
 
     def find(self, offset: int, end: int) -> tuple[int, int, int] | None:
         """(position, size, base offset) of the first batch before `end` that holds `offset` or a later one."""
@@ -385,6 +394,12 @@ class LogSegment:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def legacy_header(message: Buffer) -> BatchHeader:
+    """What stands for the header of a message of version 0 or 1."""
+    header = next(batches(message))
+    return header[:13]
 
 
 class IndexWrites:

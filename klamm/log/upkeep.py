@@ -62,7 +62,7 @@ def _submit(log: PartitionLog, work: Callable[[], object]) -> None:
         if isinstance(error, OSError):
             log.log_dir.fail(error)
 
-    log.log_dir.flusher.submit(work, done)
+    log.submit(work, done)
 
 
 # -- flushing --
@@ -80,11 +80,14 @@ def start_flush(log: PartitionLog) -> None:
     """Begin a flush of what is written, if one is wanted and none is running."""
     if log.is_flushing or not log.flush_waiters:
         return
+    if log.log_dir.failure is not None:
+        _finish_flushes(log, log.next_offset, log.log_dir.storage_error())
+        return
     target = log.log_end_offset
     if target <= log.recovery_point and log.flush_waiters[0][0] > target:
         return  # Nothing new is written yet: the end of the pending write comes here again.
     log.is_flushing = True
-    log.log_dir.flusher.submit(_flush_job(log, target), lambda error: _flushed(log, target, error))
+    log.submit(_flush_job(log, target), lambda error: _flushed(log, target, error))
 
 
 def _flush_job(log: PartitionLog, target: int) -> Callable[[], None]:
@@ -132,11 +135,14 @@ def _flushed(log: PartitionLog, target: int, error: BaseException | None) -> Non
     if failure is None:
         log.recovery_point = max(log.recovery_point, target)
         log.last_flush_ms = log.log_dir.clock.time_ms()
+    _finish_flushes(log, target, failure)
+    start_flush(log)
+
+
+def _finish_flushes(log: PartitionLog, target: int, failure: BaseException | None) -> None:
     waiters = log.flush_waiters
     while waiters and (failure is not None or waiters[0][0] <= target):
         waiters.popleft()[1].finish(failure)
-    if waiters:
-        start_flush(log)
 
 
 def flush_if_due(log: PartitionLog, now_ms: int) -> None:
@@ -305,6 +311,7 @@ def _set_end(log: PartitionLog, end_offset: int) -> None:
     log.recovery_point = min(log.recovery_point, end_offset)
     log.epochs.truncate_from_end(end_offset)
     rebuild_producers(log)
+    log.log_dir.recovery_point_lowered()
     log.high_watermark = max(log.log_start_offset, min(log.high_watermark, end_offset))
     log.update_last_stable_offset()
 
