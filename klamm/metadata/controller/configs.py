@@ -7,7 +7,6 @@ controller adds: which values change, what must go with them, and what ELR forbi
 from __future__ import annotations
 
 import re
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 

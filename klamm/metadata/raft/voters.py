@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from klamm.kproto.control_records import VotersRecord
 from klamm.kproto.uuids import ZERO
@@ -48,26 +48,25 @@ class VoterSet(NamedTuple):
                     v.k_raft_version_feature.min_supported_version, v.k_raft_version_feature.max_supported_version
                 ),
             )
-            for v in record.voters
+            # The struct, not the module's namesake that LeaderChange uses.
+            for v in cast(list[VotersRecord.Voter], record.voters)
         )
 
     def to_record(self) -> VotersRecord:
         row = VotersRecord.Voter
-        return VotersRecord(
-            version=0,
-            voters=[
-                row(
-                    voter_id=voter.node_id,
-                    voter_directory_id=voter.directory_id,
-                    endpoints=[row.Endpoint(name=e.name, host=e.host, port=e.port) for e in voter.endpoints],
-                    k_raft_version_feature=row.KRaftVersionFeature(
-                        min_supported_version=voter.kraft_versions.min_version,
-                        max_supported_version=voter.kraft_versions.max_version,
-                    ),
-                )
-                for voter in self.voters
-            ],
-        )
+        voters: Any = [
+            row(
+                voter_id=voter.node_id,
+                voter_directory_id=voter.directory_id,
+                endpoints=[row.Endpoint(name=e.name, host=e.host, port=e.port) for e in voter.endpoints],
+                k_raft_version_feature=row.KRaftVersionFeature(
+                    min_supported_version=voter.kraft_versions.min_version,
+                    max_supported_version=voter.kraft_versions.max_version,
+                ),
+            )
+            for voter in self.voters
+        ]
+        return VotersRecord(version=0, voters=voters)
 
     def voter(self, node_id: int) -> Voter | None:
         return next((voter for voter in self.voters if voter.node_id == node_id), None)

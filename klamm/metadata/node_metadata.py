@@ -1,0 +1,366 @@
+"""The metadata of one node, as the server sees it: the image, commands that change it, and who is told.
+
+Replays, elects and bootstraps at the start; after that every command is decided at once on the event loop and answered
+when its records are committed. Publishers are called once per committed batch, in order, before any answer to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
+from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest
+from klamm.kproto.metadata_records import NoOpRecord
+from klamm.kproto.schema import Message
+from klamm.log.machine import Decision, Driver, SetTimer
+from klamm.metadata import delete_topics, features
+from klamm.metadata.controller.activation import activate
+from klamm.metadata.controller.controller import Controller, ControllerSettings
+from klamm.metadata.controller.leadership import MIN_INSYNC_REPLICAS
+from klamm.metadata.controller.topics import TopicDefaults
+from klamm.metadata.image.cluster import ControllerRegistration, Endpoint
+from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
+from klamm.metadata.log_replay import Replayed, replay
+from klamm.metadata.metadata_log import MetadataLog, metadata_log_config
+from klamm.metadata.quorum_description import describe_quorum
+from klamm.metadata.raft import election_state
+from klamm.metadata.raft.core import Became, Raft, Role, Started, UpdateVoter
+from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
+from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, decode_snapshot
+from klamm.metadata.storage_format import Storage, StorageError, bootstrap_records, metadata_directory
+
+if TYPE_CHECKING:
+    from klamm.kproto.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
+    from klamm.kproto.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
+    from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
+    from klamm.kproto.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+    from klamm.kproto.messages.describe_quorum import DescribeQuorumRequest, DescribeQuorumResponse
+    from klamm.kproto.messages.incremental_alter_configs import (
+        IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse,
+    )
+    from klamm.log.log_dirs import LogDirs
+    from klamm.metadata.controller.configs import ConfigRules
+    from klamm.metadata.controller.producer_ids import ProducerIdBlock
+    from klamm.seams import Clock, Entropy
+
+_logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+Publisher = Callable[[MetadataDelta, MetadataImage], None]
+
+
+class MetadataSettings(NamedTuple):
+    """Plain values of the configuration. Times in ms.
+
+    `controller_endpoints`: where this node's controller listens; may be empty. `static_voters`: the ids of
+    `controller.quorum.voters`, empty when the voters are those of the directory. `static_configs`: the node's values
+    of min.insync.replicas and unclean.leader.election.enable. `max_idle_interval_ms` 0: no no-op records.
+    """
+
+    topic_defaults: TopicDefaults = TopicDefaults()
+    static_configs: Mapping[str, str] = {}
+    controller_endpoints: tuple[Endpoint, ...] = ()
+    static_voters: tuple[int, ...] = ()
+    max_idle_interval_ms: float = 500
+    session_timeout_ms: float = 9000
+    metadata_dir: str | None = None
+    segment_bytes: int = 1 << 30
+    segment_ms: int = 604_800_000
+
+
+class _Driver(Driver[Message]):
+    """Cuts the controller's state after each batch, so that every batch becomes an image of its own."""
+
+    def __init__(self, controller: Controller, log: MetadataLog, clock: Clock, sealed: Callable[[], None]) -> None:
+        super().__init__(controller, log, clock)
+        self._sealed = sealed
+
+    def _carry_out(self, decision: Decision[object, Message]) -> None:
+        super()._carry_out(decision)
+        if decision.records:
+            self._sealed()
+
+
+class MetadataNode:
+    """Broker and controller of one node. `log_dirs` are open, formatted and loaded; whoever opened them closes them."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        settings: MetadataSettings,
+        log_dirs: LogDirs,
+        rules: ConfigRules,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self.storage = storage
+        self.image = EMPTY
+        """The committed metadata. Replaced whole, never changed."""
+        self.broker_epoch = -1
+        """The epoch of this broker's registration; -1 before it."""
+        self._settings = settings
+        self._log_dirs = log_dirs
+        self._rules = rules
+        self._clock = clock
+        self._entropy = entropy
+        self._incarnation_id = entropy.uuid()
+        self._publishers: list[Publisher] = []
+        self._uncommitted: deque[tuple[int, MetadataDelta, MetadataImage]] = deque()
+
+    # -- life --
+
+    async def start(self) -> None:
+        """Replay the log, become the active controller, bootstrap an empty log; done when that is committed.
+
+        Raises StorageError, ProtocolError (a log that cannot be followed), KafkaError, OSError.
+        """
+        directory = metadata_directory(self._log_dirs, self._settings.metadata_dir)
+        settings = self._settings
+        config = metadata_log_config(settings.segment_bytes, settings.segment_ms)
+        log = self._log_dirs.open_metadata_log(config, directory)
+        found = replay(log, self._log_dirs.disk)
+        self.image = found.delta.build(found.offset, found.epoch)
+        for publisher in self._publishers:
+            publisher(found.delta, self.image)
+        raft = self._raft(found, log.directory, log.next_offset, log.epochs.latest_epoch)
+        self.log = MetadataLog(log, raft, self._clock, lambda: self.controller.state().metadata_version)
+        self.controller = Controller(
+            ControllerSettings(
+                self.storage.node_id,
+                self.storage.cluster_id,
+                settings.topic_defaults,
+                settings.static_configs,
+                settings.session_timeout_ms,
+                self.storage.node_id,
+            ),
+            self.image,
+            self._rules,
+            lambda: self.log.end_offset,
+            self._entropy,
+        )
+        self.log.on_commit(self._publish)
+        self._driver = _Driver(self.controller, self.log, self._clock, self._seal)
+        self.log.on_role(self._on_role)
+        self.log.step(Started())
+        await self._activate(found)
+
+    def _raft(self, found: Replayed, directory: str, end_offset: int, log_epoch: int) -> Raft:
+        storage = self.storage
+        voters = found.voters
+        if voters is None:
+            voters = VoterSet.of(Voter(voter_id, bytes(16), ()) for voter_id in self._settings.static_voters)
+        if not voters.is_only(storage.node_id, storage.directory_id):
+            ids = ", ".join(str(voter.node_id) for voter in voters.voters) or "nobody"
+            raise StorageError(
+                f"node {storage.node_id} is to lead the metadata quorum alone, but the voters of {directory} are: {ids}"
+            )
+        path = f"{directory}/{election_state.FILE}"
+        epoch = max(log_epoch, 0)
+        try:
+            state = election_state.decode(self._log_dirs.disk.read(path), path)
+        except FileNotFoundError:
+            pass
+        except election_state.InvalidQuorumState as error:
+            raise StorageError(str(error)) from None
+        else:
+            epoch = max(epoch, state.epoch)
+        return Raft(
+            storage.node_id,
+            storage.directory_id,
+            voters=voters,
+            kraft_version=found.kraft_version,
+            has_voters_in_log=found.has_voters_in_log,
+            epoch=epoch,
+            end_offset=end_offset,
+        )
+
+    async def _activate(self, found: Replayed) -> None:
+        settings, controller = self._settings, self.controller
+        raft = self.log.raft
+        endpoints = tuple(VoterEndpoint(e.name, e.host, e.port) for e in settings.controller_endpoints)
+        if endpoints:
+            own = raft.voters.voter(self.storage.node_id)
+            assert own is not None
+            self.log.step(UpdateVoter(own._replace(endpoints=endpoints)))
+        bootstrap = self._bootstrap_records() if not found.delta.features else []
+        min_insync_replicas = settings.static_configs.get(MIN_INSYNC_REPLICAS, "1")
+        self._execute(lambda: activate(controller.state(), bootstrap, found.is_transaction_open, min_insync_replicas))
+        level = controller.state().metadata_version
+        if level < features.METADATA_VERSION_WRITABLE_MIN:
+            name = features.VERSION_NAMES.get(level, str(level))
+            raise StorageError(f"the cluster is at metadata.version {name}; klamm writes 4.0-IV0 and later")
+        self._execute(lambda: controller.controllers.register(self._registration()))
+        self._execute(controller.brokers.fence_dead_local)
+        await self._settled(self._execute(self._first_command))
+
+    def _first_command(self) -> Decision[None, Message]:
+        timers = list(self.controller.brokers.on_leadership())
+        if self._settings.max_idle_interval_ms > 0:
+            timers.append(SetTimer("no-op", self._settings.max_idle_interval_ms, self._no_op))
+        return Decision(None, (), timers)
+
+    def _no_op(self) -> Decision[None, Message]:
+        """Kafka's active controller writes one every `metadata.max.idle.interval.ms`, which shows that it lives."""
+        return Decision(None, [NoOpRecord()], [SetTimer("no-op", self._settings.max_idle_interval_ms, self._no_op)])
+
+    def _bootstrap_records(self) -> Sequence[Message]:
+        directory = metadata_directory(self._log_dirs, self._settings.metadata_dir)
+        path = f"{directory.path}/{BOOTSTRAP_FILE}"
+        if not self._log_dirs.disk.exists(path):
+            return bootstrap_records()
+        return decode_snapshot(self._log_dirs.disk.read(path), path).records
+
+    def _registration(self) -> ControllerRegistration:
+        listeners = {endpoint.name: endpoint for endpoint in self._settings.controller_endpoints}
+        return ControllerRegistration(self.storage.node_id, self._incarnation_id, listeners, features.SUPPORTED)
+
+    def close(self) -> None:
+        """Take no more commands; those that wait fail with NOT_CONTROLLER. The log is closed with `log_dirs`."""
+        self._driver.close(errors.NOT_CONTROLLER)
+
+    # -- who is told --
+
+    def add_publisher(self, publisher: Publisher) -> None:
+        """Have `publisher(delta, image)` called for every committed batch. To be added before `start`."""
+        self._publishers.append(publisher)
+
+    def _seal(self) -> None:
+        end_offset = self.log.end_offset
+        sealed = self.controller.seal(end_offset - 1, self.log.raft.epoch)
+        if sealed is not None:
+            self._uncommitted.append((end_offset, *sealed))
+
+    def _publish(self, high_watermark: int) -> None:
+        waiting = self._uncommitted
+        while waiting and waiting[0][0] <= high_watermark:
+            _, delta, image = waiting.popleft()
+            self.image = image
+            if delta.is_empty:
+                continue
+            for publisher in self._publishers:
+                try:
+                    publisher(delta, image)
+                except Exception:
+                    # The batch is committed: the others must follow it, and this one is told of the next.
+                    _logger.exception("a reader of the metadata failed at offset %d", image.offset)
+
+    def _on_role(self, became: Became) -> None:
+        if became.role is Role.RESIGNED:
+            self._uncommitted.clear()
+            self._driver.close(errors.NOT_CONTROLLER)
+
+    # -- commands --
+
+    @property
+    def controller_id(self) -> int:
+        """The active controller's node id, -1 when there is none."""
+        return self.log.raft.leader_id if self.log.raft.role is Role.LEADER else -1
+
+    def create_topics(
+        self, request: CreateTopicsRequest
+    ) -> CreateTopicsResponse | asyncio.Future[CreateTopicsResponse]:
+        """Create topics, or check (`validate_only`). Errors stand in the response, topic by topic."""
+        return self._execute(lambda: self.controller.topics.create_topics(request))
+
+    def create_partitions(
+        self, request: CreatePartitionsRequest
+    ) -> CreatePartitionsResponse | asyncio.Future[CreatePartitionsResponse]:
+        """Add partitions to topics. Errors stand in the response, topic by topic."""
+        return self._execute(lambda: self.controller.topics.create_partitions(request))
+
+    def delete_topics(
+        self, request: DeleteTopicsRequest
+    ) -> DeleteTopicsResponse | asyncio.Future[DeleteTopicsResponse]:
+        """Delete topics by name or id. Errors stand in the response, topic by topic."""
+        return self._execute(
+            lambda: delete_topics.decide(request, self.controller.state().topics, self.controller.topics)
+        )
+
+    def incremental_alter_configs(
+        self, request: IncrementalAlterConfigsRequest
+    ) -> IncrementalAlterConfigsResponse | asyncio.Future[IncrementalAlterConfigsResponse]:
+        """Change configs key by key. Errors stand in the response, resource by resource."""
+        return self._execute(lambda: self.controller.configs.incremental_alter(request))
+
+    def alter_configs(
+        self, request: AlterConfigsRequest
+    ) -> AlterConfigsResponse | asyncio.Future[AlterConfigsResponse]:
+        """Replace the configs of resources. Errors stand in the response, resource by resource."""
+        return self._execute(lambda: self.controller.configs.legacy_alter(request))
+
+    def allocate_producer_ids(self) -> ProducerIdBlock | asyncio.Future[ProducerIdBlock]:
+        """A block of producer ids for this broker. Raises KafkaError before it is registered."""
+        return self._execute(lambda: self.controller.producer_ids.allocate(self.storage.node_id, self.broker_epoch))
+
+    def heartbeat(
+        self, request: BrokerHeartbeatRequest
+    ) -> BrokerHeartbeatResponse | asyncio.Future[BrokerHeartbeatResponse]:
+        """A broker says that it lives and what it wants. Raises KafkaError for an unknown broker or a stale epoch."""
+        return self._execute(lambda: self.controller.brokers.heartbeat(request))
+
+    def describe_quorum(self, request: DescribeQuorumRequest) -> DescribeQuorumResponse:
+        """The state of the metadata quorum (KIP-595)."""
+        return describe_quorum(request, self.log.raft, self.log.end_offset, self._clock.time_ms())
+
+    # -- this node's broker --
+
+    async def register_broker(self, listeners: Sequence[Endpoint], rack: str | None = None) -> int:
+        """Register this node's broker, fenced; gives its epoch. Raises KafkaError."""
+        row = BrokerRegistrationRequest
+        request = row(
+            broker_id=self.storage.node_id,
+            cluster_id=self.storage.cluster_id,
+            incarnation_id=self._incarnation_id,
+            listeners=[
+                row.Listener(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+                for e in listeners
+            ],
+            features=[
+                row.Feature(name=name, min_supported_version=r.min_version, max_supported_version=r.max_version)
+                for name, r in features.SUPPORTED.items()
+            ],
+            rack=rack,
+            log_dirs=list(self._log_dirs.directory_ids.values()),
+            previous_broker_epoch=self._log_dirs.previous_broker_epoch,
+        )
+        epoch = await self._settled(self._execute(lambda: self.controller.brokers.register(request)))
+        self.broker_epoch = epoch
+        return epoch
+
+    async def unfence(self) -> None:
+        """This broker is ready to serve: it may lead partitions from now on. Raises KafkaError."""
+        await self._settled(self.heartbeat(self._own_heartbeat(cordoned_log_dirs=[])))
+
+    async def controlled_shutdown(self) -> None:
+        """Hand over what this broker leads and fence it. Raises KafkaError."""
+        for _ in range(2):  # the first moves the leaders away, the second finds nothing left to move
+            response = await self._settled(self.heartbeat(self._own_heartbeat(want_shut_down=True)))
+            if response.should_shut_down:
+                return
+
+    def _own_heartbeat(
+        self, *, want_shut_down: bool = False, cordoned_log_dirs: list[bytes] | None = None
+    ) -> BrokerHeartbeatRequest:
+        return BrokerHeartbeatRequest(
+            broker_id=self.storage.node_id,
+            broker_epoch=self.broker_epoch,
+            current_metadata_offset=self.image.offset,
+            want_fence=False,
+            want_shut_down=want_shut_down,
+            cordoned_log_dirs=cordoned_log_dirs,
+        )
+
+    def _execute(self, command: Callable[[], Decision[R, Message]]) -> R | asyncio.Future[R]:
+        if self.log.raft.role is not Role.LEADER:
+            raise KafkaError(errors.NOT_CONTROLLER)
+        return self._driver.execute(command)
+
+    async def _settled(self, answer: R | asyncio.Future[R]) -> R:
+        return await answer if isinstance(answer, asyncio.Future) else answer

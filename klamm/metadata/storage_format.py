@@ -1,0 +1,140 @@
+"""Log directories before their first use: what `klamm format` and a first start write into them.
+
+`meta.properties` is written last, so that a directory that was formatted half is formatted again. The files are those
+of `kafka-storage format --standalone`, or without a voter set where `controller.quorum.voters` names the voters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from klamm.kproto.metadata_records import FeatureLevelRecord
+from klamm.kproto.schema import Message
+from klamm.kproto.uuids import uuid_text
+from klamm.log.log_dir import LogDir
+from klamm.log.log_dirs import LogDirs
+from klamm.log.meta_properties import MetaProperties
+from klamm.metadata import features
+from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
+from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, BOOTSTRAP_SNAPSHOT, encode_snapshot, file_name
+
+METADATA_PARTITION_DIR = "__cluster_metadata-0"
+
+
+class StorageError(Exception):
+    """Log directories that cannot be used, in words for the person who starts the node."""
+
+
+class Storage(NamedTuple):
+    """Who the log directories belong to. `directory_id` is that of the directory with the metadata log."""
+
+    cluster_id: str
+    node_id: int
+    directory_id: bytes
+    was_formatted: bool
+    """Whether this call has formatted them."""
+
+
+class FormatOptions(NamedTuple):
+    """`cluster_id` None draws one. `feature_levels`: other levels than those a new 4.3 cluster has.
+
+    `controller_endpoints` are where this node's controller listens, written into the voter set; `is_standalone` is
+    false when the voters are static (`controller.quorum.voters`). `metadata_dir` is one of the log directories, the
+    first if None.
+    """
+
+    node_id: int
+    cluster_id: str | None = None
+    controller_endpoints: tuple[VoterEndpoint, ...] = ()
+    is_standalone: bool = True
+    feature_levels: Mapping[str, int] = {}
+    metadata_dir: str | None = None
+
+
+def open_storage(log_dirs: LogDirs, options: FormatOptions) -> Storage:
+    """Open (lock) the directories and format what has not been. Directories that are new beside others join them.
+
+    Raises StorageError, LogDirError, InvalidMetaProperties; the directories are released again then.
+    """
+    found = log_dirs.open()
+    try:
+        return _agree(log_dirs, found, options)
+    except BaseException:
+        for directory in log_dirs.directories:
+            directory.release()
+        raise
+
+
+def metadata_directory(log_dirs: LogDirs, path: str | None) -> LogDir:
+    """The log directory that holds the metadata log. Raises StorageError when `path` is none of them."""
+    if path is None:
+        return log_dirs.directories[0]
+    for directory in log_dirs.directories:
+        if directory.path == path:
+            return directory
+    raise StorageError(
+        f"metadata.log.dir={path} is none of log.dirs: {', '.join(d.path for d in log_dirs.directories)}"
+    )
+
+
+def _agree(log_dirs: LogDirs, found: MetaProperties | None, options: FormatOptions) -> Storage:
+    metadata_dir = metadata_directory(log_dirs, options.metadata_dir)
+    if found is not None:
+        if found.node_id != options.node_id:
+            raise StorageError(f"log.dirs belong to node {found.node_id}, configured is node.id={options.node_id}")
+        if options.cluster_id not in (None, found.cluster_id):
+            raise StorageError(f"log.dirs belong to cluster {found.cluster_id}, asked for is {options.cluster_id}")
+        if metadata_dir.path not in log_dirs.directory_ids:
+            raise StorageError(f"{metadata_dir.path} should hold the metadata log, but is new beside other log.dirs")
+    cluster_id = found.cluster_id if found else options.cluster_id or uuid_text(log_dirs.entropy.uuid())
+    ids = log_dirs.directory_ids
+    fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.directories if d.path not in ids}
+    if found is None:
+        voter = Voter(options.node_id, fresh[metadata_dir.path], options.controller_endpoints)
+        _write_quorum(metadata_dir, voter, options, log_dirs.clock.time_ms())
+    for directory in log_dirs.directories:
+        if (directory_id := fresh.get(directory.path)) is not None:
+            directory.write_meta_properties(MetaProperties(cluster_id, options.node_id, directory_id))
+            ids[directory.path] = directory_id
+    return Storage(cluster_id, options.node_id, ids[metadata_dir.path], found is None)
+
+
+def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[Message]:
+    """The records of bootstrap.checkpoint. Raises StorageError for a level that klamm cannot write."""
+    levels = {**features.BOOTSTRAP, **(feature_levels or {})}
+    for name, level in levels.items():
+        supported = features.SUPPORTED.get(name)
+        if supported is None:
+            raise StorageError(f"there is no feature {name}; known are {', '.join(sorted(features.SUPPORTED))}")
+        low = features.METADATA_VERSION_WRITABLE_MIN if name == features.METADATA_VERSION else supported.min_version
+        if not low <= level <= supported.max_version:
+            raise StorageError(f"{name}={level} is not within {low} to {supported.max_version}")
+    if levels[features.ELR_VERSION] and not features.is_elr_supported(levels[features.METADATA_VERSION]):
+        raise StorageError(f"{features.ELR_VERSION}={levels[features.ELR_VERSION]} needs metadata.version 23 or higher")
+    # A level of 0 is what a cluster has anyway: Kafka writes no record for it.
+    return [
+        FeatureLevelRecord(name=name, feature_level=level)
+        for name, level in levels.items()
+        if level and name != features.KRAFT_VERSION
+    ]
+
+
+def _write_quorum(metadata_dir: LogDir, voter: Voter, options: FormatOptions, now_ms: int) -> None:
+    disk = metadata_dir.disk
+    levels = {**features.BOOTSTRAP, **options.feature_levels}
+    rows = bootstrap_records(options.feature_levels)
+    data = encode_snapshot(rows, levels[features.METADATA_VERSION], timestamp_ms=now_ms)
+    directory = f"{metadata_dir.path}/{METADATA_PARTITION_DIR}"
+    disk.make_directory(directory)
+    disk.write_atomic(f"{metadata_dir.path}/{BOOTSTRAP_FILE}", data)
+    if options.is_standalone:
+        snapshot = encode_snapshot(
+            [],
+            levels[features.METADATA_VERSION],
+            timestamp_ms=now_ms,
+            last_contained_log_timestamp=now_ms,
+            kraft_version=1,
+            voters=VoterSet((voter,)),
+        )
+        disk.write_atomic(f"{directory}/{file_name(BOOTSTRAP_SNAPSHOT)}", snapshot)
