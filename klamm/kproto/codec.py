@@ -539,8 +539,14 @@ def compile_decoder(cls: type[Message], version: int) -> Callable[..., Any]:
 
 def compile_encoder(cls: type[Message], version: int) -> Callable[..., Any]:
     """The encoder of `cls` at `version`, compiled and remembered. Raises ProtocolError for a version it lacks."""
-    _check_version(cls, version)
-    source = _Encoder(cls, version)
+    encoder = _encoder(cls, cls, version)
+    cls.__schema__.encoders[version] = encoder
+    return encoder
+
+
+def _encoder(message: type[Message], cls: type[Struct], version: int) -> Callable[..., Any]:
+    _check_version(message, version)
+    source = _Encoder(message, version)
     source.depth = 2
     source.line("w = parts.append")
     source.struct_body(cls, "o")
@@ -549,20 +555,18 @@ def compile_encoder(cls: type[Message], version: int) -> Callable[..., Any]:
     source.line(
         "except (struct_error, UnicodeEncodeError, TypeError, AttributeError) as x: raise unwritable(o, x) from x"
     )
-    encoder = source.finish("encode", "def encode(o, parts):\n    try:")
-    cls.__schema__.encoders[version] = encoder
-    return encoder
+    return source.finish("encode", "def encode(o, parts):\n    try:")
 
 
-_struct_encoders: dict[tuple[type[Struct], int], Callable[..., Any]] = {}
+_struct_encoders: dict[tuple[type[Message], type[Struct], int], Callable[..., Any]] = {}
 
 
 def encode_struct(message: type[Message], struct_: Struct, version: int) -> bytes:
     """The bytes of one struct as it stands in `message` at `version`, for a field declared with `encoded=True`."""
-    encoder = _struct_encoders.get((type(struct_), version))
+    key = message, type(struct_), version
+    encoder = _struct_encoders.get(key)
     if encoder is None:
-        encoder = _compile_struct_encoder(message, type(struct_), version)
-        _struct_encoders[type(struct_), version] = encoder
+        encoder = _struct_encoders[key] = _encoder(*key)
     parts: list[RecordBytes] = []
     encoder(struct_, parts)
     return b"".join(parts)
