@@ -54,13 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from klamm.cli.logs import configure
     from klamm.log.log_dir import LogDirError
+    from klamm.metadata.storage_format import StorageError
     from klamm.server.config.values import ConfigError
 
     configure(args.log_format, args.log_level)
     try:
         config = load_config(args, os.environ)
         return _serve(args, config)
-    except (ConfigError, LogDirError) as error:
+    except (ConfigError, LogDirError, StorageError) as error:
         print(f"klamm: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -67,6 +67,11 @@ class LockedError(OSError):
 class Disk(Protocol):
     """A file system. Paths are absolute; parents must exist unless it says otherwise."""
 
+    @property
+    def is_memory(self) -> bool:
+        """Whether nothing here waits for a device: a thread for writes and syncs would only cost."""
+        ...
+
     def open(self, path: str, *, create: bool = False) -> File:
         """Open for reading and writing. `create`: make it if it is missing, keep its bytes if not."""
         ...
@@ -210,6 +215,8 @@ class RealDisk:
     # Closing any descriptor of a file drops the process's POSIX lock on it, so a second attempt of this process
     # must be refused before it opens the file.
     _locked: set[str] = set()
+
+    is_memory = False
 
     def open(self, path: str, *, create: bool = False) -> RealFile:
         return RealFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644))

@@ -6,13 +6,16 @@ A machine never reads a clock, draws a random number or does I/O; the driver own
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.seams import Clock, Timer
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 Rec = TypeVar("Rec")
@@ -36,20 +39,24 @@ class CancelTimer(NamedTuple):
 class Decision(Generic[R, Rec]):
     """What a command wants: an answer, the records that make it true, and timers to set or cancel.
 
-    `response` may be an awaitable (a member that waits for its group); it is awaited after the records are committed.
+    `response` may be a future (a member that waits for its group); it is looked at after the records are committed.
+    `settled` is told what became of the records: NONE once they are committed, the error's code when the log refused
+    them. What it decides is carried out in turn; it is not called any more once the driver is closed.
     """
 
-    __slots__ = ("records", "response", "timers")
+    __slots__ = ("records", "response", "settled", "timers")
 
     def __init__(
         self,
-        response: R | Awaitable[R],
+        response: R | asyncio.Future[R],
         records: Sequence[Rec] = (),
         timers: Sequence[SetTimer | CancelTimer] = (),
+        settled: Callable[[int], Decision[Any, Rec] | None] | None = None,
     ) -> None:
         self.response = response
         self.records = records
         self.timers = timers
+        self.settled = settled
 
 
 class Machine(Protocol[RecIn]):
@@ -83,30 +90,29 @@ class Driver(Generic[Rec]):
     An answer that wrote nothing still waits for what it may have read: the records appended before it.
     """
 
-    def __init__(self, machine: Machine[Rec], log: RecordLog[Rec], clock: Clock) -> None:
+    def __init__(self, machine: Machine[Rec], log: RecordLog[Rec], clock: Clock, end_offset: int | None = None) -> None:
+        """`end_offset`: behind the last record that was replayed into `machine`, if that is past the high watermark."""
         self._machine, self._log, self._clock = machine, log, clock
-        self._end = log.high_watermark
-        self._parked: deque[tuple[int, asyncio.Future[Any], Any]] = deque()
+        self._end = log.high_watermark if end_offset is None else end_offset
+        self._parked: deque[tuple[int, asyncio.Future[Any] | None, Decision[Any, Rec]]] = deque()
         self._timers: dict[Hashable, Timer] = {}
         self._closed: int = errors.NONE
+        self._busy = False
         log.on_commit(self._committed)
 
-    def execute(self, command: Callable[[], Decision[R, Rec]]) -> R | Awaitable[R]:
-        """Run `command` now. Gives its answer, or an awaitable of it. Raises KafkaError, as the command or log does."""
+    def execute(self, command: Callable[[], Decision[R, Rec]]) -> R | asyncio.Future[R]:
+        """Run `command` now. Gives its answer, or a future of it. Raises KafkaError, as the command or log does."""
         if self._closed:
             raise KafkaError(self._closed)
-        decision = command()
-        if decision.records:
-            self._end = self._log.append(decision.records)
-            for record in decision.records:
-                self._machine.apply(record)
-        for timer in decision.timers:
-            self._set(timer)
+        decision = self._run(command)
+        response = decision.response
         if self._log.high_watermark >= self._end:
-            return decision.response
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._parked.append((self._end, future, decision.response))
-        return _then(future)
+            if isinstance(response, asyncio.Future) and response.done():
+                return response.result()
+            return response
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._parked.append((self._end, future, decision))
+        return future
 
     def close(self, code: int) -> None:
         """Stop: timers are cancelled and every answer still waiting fails with `code`."""
@@ -116,14 +122,57 @@ class Driver(Generic[Rec]):
         self._timers.clear()
         while self._parked:
             _, future, _ = self._parked.popleft()
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_exception(KafkaError(code))
 
+    def _run(self, command: Callable[[], Decision[R, Rec]]) -> Decision[R, Rec]:
+        # An append may move the high watermark at once; those who wait for it are served when the command is through.
+        self._busy = True
+        try:
+            decision = command()
+            self._carry_out(decision)
+        finally:
+            self._busy = False
+        if self._parked and self._parked[0][0] <= self._log.high_watermark:
+            self._committed(self._log.high_watermark)
+        return decision
+
+    def _carry_out(self, decision: Decision[Any, Rec]) -> None:
+        if decision.records:
+            try:
+                self._end = self._log.append(decision.records)
+            except KafkaError as error:
+                if decision.settled is not None:
+                    self._follow_up(decision.settled(error.code))
+                raise
+            for record in decision.records:
+                self._machine.apply(record)
+        for timer in decision.timers:
+            self._set(timer)
+        if decision.settled is not None:
+            self._parked.append((self._end, None, decision))
+
+    def _follow_up(self, decision: Decision[Any, Rec] | None) -> None:
+        if decision is not None:
+            try:
+                self._carry_out(decision)
+            except KafkaError as error:
+                log.warning("the log refused what follows from an earlier command: %s", error)
+
     def _committed(self, high_watermark: int) -> None:
+        if self._busy:
+            return
         while self._parked and self._parked[0][0] <= high_watermark:
-            _, future, response = self._parked.popleft()
-            if not future.done():
-                future.set_result(response)
+            _, future, decision = self._parked.popleft()
+            if future is not None:
+                _resolve(future, decision.response)
+            elif decision.settled is not None:
+                self._busy = True
+                try:
+                    self._follow_up(decision.settled(errors.NONE))
+                finally:
+                    self._busy = False
+                high_watermark = self._log.high_watermark
 
     def _set(self, timer: SetTimer | CancelTimer) -> None:
         old = self._timers.pop(timer.key, None)
@@ -135,9 +184,24 @@ class Driver(Generic[Rec]):
     def _fire(self, timer: SetTimer) -> None:
         self._timers.pop(timer.key, None)
         if not self._closed:
-            self.execute(timer.command)
+            try:
+                self._run(timer.command)
+            except KafkaError as error:
+                log.warning("a timed command (%s) failed: %s", timer.key, error)
 
 
-async def _then(future: asyncio.Future[Any]) -> Any:
-    response = await future
-    return await response if isinstance(response, Awaitable) else response
+def _resolve(future: asyncio.Future[Any], response: Any) -> None:
+    """Answer `future` with `response`; when that is a future itself, as soon as it is done."""
+    if isinstance(response, asyncio.Future):
+        if not response.done():
+            response.add_done_callback(lambda done: _resolve(future, done))
+            return
+        if not future.done():
+            if response.cancelled():
+                future.cancel()
+            elif (error := response.exception()) is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(response.result())
+    elif not future.done():
+        future.set_result(response)

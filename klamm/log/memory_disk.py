@@ -84,6 +84,8 @@ class _MemoryLock:
 class MemoryDisk:
     """Files and directories in two dictionaries, by path."""
 
+    is_memory = True
+
     def __init__(self) -> None:
         self._files: dict[str, _Node] = {}
         self._directories: dict[str, set[str]] = {"/": set()}

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from klamm.kproto.metadata_records import FeatureLevelRecord
 from klamm.kproto.schema import Message
-from klamm.kproto.uuids import uuid_text
+from klamm.kproto.uuids import METADATA_TOPIC_ID, uuid_text
+from klamm.log import partition_metadata
 from klamm.log.log_dir import LogDir
 from klamm.log.log_dirs import LogDirs
 from klamm.log.meta_properties import MetaProperties
@@ -128,6 +129,7 @@ def _write_quorum(metadata_dir: LogDir, voter: Voter, options: FormatOptions, no
     directory = f"{metadata_dir.path}/{METADATA_PARTITION_DIR}"
     disk.make_directory(directory)
     disk.write_atomic(f"{metadata_dir.path}/{BOOTSTRAP_FILE}", data)
+    partition_metadata.write_topic_id(disk, f"{directory}/{partition_metadata.FILE}", METADATA_TOPIC_ID)
     if options.is_standalone:
         snapshot = encode_snapshot(
             [],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.kproto.schema import RecordBytes
+from klamm.log import upkeep, validation
 
 if TYPE_CHECKING:
     from klamm.log.io_thread import Completion
@@ -67,15 +67,17 @@ class Partition:
             return errors.NONE
         return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
 
-    def append(self, batches: RecordBytes, now_ms: int, acks: int = -1) -> Appended:
-        """Append a producer's batches. Raises KafkaError (NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas).
+    def append(
+        self, batches: memoryview, now_ms: int, acks: int = -1, origin: int = validation.CLIENT
+    ) -> Appended:
+        """Append a batch of a producer or coordinator. Raises KafkaError (NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas).
 
         When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as
         it is and the producer must not be answered until that future is done.
         """
         if acks == -1 and self.min_insync_replicas > len(self.isr):
             raise KafkaError(errors.NOT_ENOUGH_REPLICAS)
-        appended = self.log.append_as_leader(batches, self.leader_epoch, now_ms=now_ms)
+        appended = self.log.append_as_leader(batches, self.leader_epoch, now_ms=now_ms, origin=origin)
         if appended.written is None:
             self._advance()
         else:
@@ -112,3 +114,16 @@ class Partition:
     def visible_end(self, isolation_level: int) -> int:
         """The offset up to which a consumer may read: high watermark (0) or last stable offset (1)."""
         return self.log.last_stable_offset if isolation_level else self.log.high_watermark
+
+    def end_offset_for_epoch(self, leader_epoch: int) -> tuple[int, int]:
+        """(the largest epoch known that is at most `leader_epoch`, its end offset); (-1, -1) when none is known.
+
+        The current epoch ends at the high watermark for consumers (KIP-320).
+        """
+        if leader_epoch == self.leader_epoch:
+            return leader_epoch, self.log.high_watermark
+        return self.log.end_offset_for_epoch(leader_epoch)
+
+    def delete_records(self, offset: int) -> int:
+        """Move the log start up to `offset` (-1: the high watermark); gives the new low watermark. Raises KafkaError."""
+        return upkeep.delete_records(self.log, offset)

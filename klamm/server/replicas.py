@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.kproto.uuids import uuid_text
+from klamm.kproto.uuids import LOST_DIR, MIGRATING_DIR, UNASSIGNED_DIR, uuid_text
 from klamm.metadata.image.image import TOPIC_RESOURCE
 from klamm.server.partition import Partition
 
@@ -107,7 +107,9 @@ class Replicas:
         stale = self._by_name.get((topic, index))
         if stale is not None:
             self._delete(topic, stale.topic_id, index)
-        partition_log = self._log_dirs.open_log(topic, topic_id, index, self._settings.log_config(image, topic))
+        partition_log = self._log_dirs.create(
+            topic, index, topic_id, self._settings.log_config(image, topic), self._directory(registration)
+        )
         partition = Partition(
             topic,
             topic_id,
@@ -123,6 +125,11 @@ class Replicas:
         for listener in self._listeners:
             listener(partition, True)
 
+    def _directory(self, registration: PartitionRegistration) -> bytes | None:
+        """The directory that the controller has put the replica in, unless it left the choice to the broker."""
+        directory = registration.directory(self._node_id)
+        return None if directory in (MIGRATING_DIR, UNASSIGNED_DIR, LOST_DIR) else directory
+
     def _delete(self, topic: str, topic_id: bytes, index: int) -> None:
         partition = self._by_id.pop((topic_id, index), None)
         if partition is None:
@@ -130,7 +137,7 @@ class Replicas:
         self._by_name.pop((topic, index), None)
         for listener in self._listeners:
             listener(partition, False)
-        self._log_dirs.delete_log(partition.log)
+        self._log_dirs.delete(topic, index)
         partition.wake()
         log.info("deleted %s-%d (%s)", topic, index, uuid_text(topic_id))
 

@@ -19,6 +19,15 @@ from klamm.server.memory import RequestMemory
 Serve = Callable[[memoryview], "Answer | Awaitable[Answer]"]
 
 
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Every test here runs on both loops."""
+    if request.param == "asyncio":
+        return asyncio.DefaultEventLoopPolicy()
+    policy: asyncio.AbstractEventLoopPolicy = pytest.importorskip("uvloop").EventLoopPolicy()
+    return policy
+
+
 def frame(data: bytes) -> bytes:
     return struct.pack(">i", len(data)) + data
 

@@ -11,6 +11,7 @@ from typing import Final
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.list_offsets import ListOffsetsRequest, ListOffsetsResponse
+from klamm.log import timestamps
 from klamm.server.broker import Broker
 from klamm.server.partition import Partition
 from klamm.server.request import RequestContext
@@ -62,10 +63,10 @@ def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tupl
     if timestamp == LATEST:
         return -1, partition.visible_end(isolation_level), partition.leader_epoch
     if timestamp in (EARLIEST, EARLIEST_LOCAL):
-        return -1, log.log_start_offset, log.epoch_at(log.log_start_offset)
+        return -1, log.log_start_offset, log.epochs.epoch_for(log.log_start_offset)
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
         return -1, -1, -1
-    found = log.max_timestamp() if timestamp == MAX_TIMESTAMP else log.offset_for_timestamp(timestamp)
+    found = timestamps.max_timestamp(log) if timestamp == MAX_TIMESTAMP else timestamps.offset_for_timestamp(log, timestamp)
     if found is None or found.offset >= partition.visible_end(isolation_level):
         return -1, -1, -1
-    return found.timestamp, found.offset, log.epoch_at(found.offset)
+    return found.timestamp, found.offset, found.leader_epoch

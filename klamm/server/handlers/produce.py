@@ -61,6 +61,7 @@ def _append(
         partition = replicas.by_id(topic.topic_id, asked.index) if by_id else replicas.get(topic.name, asked.index)
         if asked.records is None:
             raise KafkaError(errors.INVALID_RECORD, "a partition without records")
+        assert isinstance(asked.records, memoryview)  # a view of the frame, which may be written to
         appended = partition.append(asked.records, now_ms, acks)
     except KafkaError as error:
         result.error_code = error.code

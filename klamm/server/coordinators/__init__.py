@@ -1,0 +1,1 @@
+"""Coordinators: replicated state machines on the partitions of internal topics (groups; later transactions, share)."""

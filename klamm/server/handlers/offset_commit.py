@@ -1,0 +1,66 @@
+"""OffsetCommit v2-10: to v4 a retention of its own (KIP-211); v6 leader epoch (KIP-320); v7 static members (KIP-345).
+
+v9 the consumer group protocol, and GROUP_ID_NOT_FOUND (KIP-848); v10 topic ids in place of names (KIP-848).
+"""
+
+from __future__ import annotations
+
+from klamm.kproto import errors
+from klamm.kproto.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from klamm.metadata.image.topics import TopicImage
+from klamm.server.broker import Broker
+from klamm.server.coordinators.answers import Answer, chain
+from klamm.server.request import RequestContext
+
+Asked = OffsetCommitRequest.OffsetCommitRequestTopic
+Answered = OffsetCommitResponse.OffsetCommitResponseTopic
+
+_TOPIC_IDS_SINCE = 10
+
+
+def handle(broker: Broker, context: RequestContext, request: OffsetCommitRequest) -> Answer[OffsetCommitResponse]:
+    by_id = context.api_version >= _TOPIC_IDS_SINCE
+    topics = broker.metadata.image.topics
+    refused: list[Answered] = []
+    accepted: list[Asked] = []
+    for asked in request.topics:
+        found = topics.by_id.get(asked.topic_id) if by_id else topics.by_name.get(asked.name)
+        failed = _failed(asked, found, errors.UNKNOWN_TOPIC_ID if by_id else errors.UNKNOWN_TOPIC_OR_PARTITION)
+        if failed.partitions:
+            refused.append(failed)
+        if found is not None:
+            partitions = [p for p in asked.partitions if p.partition_index in found.partitions]
+            if partitions:
+                accepted.append(Asked(name=found.name, topic_id=found.topic_id, partitions=partitions))
+    if not accepted and request.topics:
+        return OffsetCommitResponse(topics=refused)
+    request.topics = accepted
+    return chain(broker.groups.commit_offsets(context, request), lambda answer: _merged(answer, refused))
+
+
+def _failed(asked: Asked, found: TopicImage | None, unknown_code: int) -> Answered:
+    """The partitions of one topic that do not exist."""
+    known = () if found is None else found.partitions
+    code = unknown_code if found is None else errors.UNKNOWN_TOPIC_OR_PARTITION
+    return Answered(
+        name=asked.name if found is None else found.name,
+        topic_id=asked.topic_id,
+        partitions=[
+            Answered.OffsetCommitResponsePartition(partition_index=p.partition_index, error_code=code)
+            for p in asked.partitions
+            if p.partition_index not in known
+        ],
+    )
+
+
+def _merged(answer: OffsetCommitResponse, refused: list[Answered]) -> OffsetCommitResponse:
+    """Each topic once, with what was refused of it in front."""
+    by_name = {topic.name: topic for topic in answer.topics}
+    left = []
+    for topic in refused:
+        if topic.name in by_name:
+            by_name[topic.name].partitions[:0] = topic.partitions
+        else:
+            left.append(topic)
+    answer.topics = left + answer.topics
+    return answer

@@ -1,0 +1,286 @@
+"""One node, put together: the composition root, where clock, network, disk and randomness come in.
+
+Starting is: lock and read the directories, recover the logs, replay the metadata, open the listeners, register, serve.
+Stopping is the same backwards. A node runs on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from klamm.kproto import apis
+from klamm.kproto.errors import KafkaError
+from klamm.log.io_thread import InlineIo, ThreadIo
+from klamm.log.log_dirs import LogDirs
+from klamm.metadata.controller.topics import TopicDefaults
+from klamm.metadata.image.cluster import Endpoint
+from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
+from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
+from klamm.metadata.storage_format import FormatOptions, open_storage
+from klamm.seams import Clock, Entropy, Network, SystemClock, SystemEntropy, TcpNetwork, Timer
+from klamm.server.broker import Broker
+from klamm.server.config.listeners import SECURITY_PROTOCOLS
+from klamm.server.config.listeners import Endpoint as ConfiguredEndpoint
+from klamm.server.config_rules import ServerConfigRules
+from klamm.server.coordinators.group_coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+from klamm.server.coordinators.group_settings import group_settings
+from klamm.server.coordinators.local_partition import LocalCoordinatorPartition
+from klamm.server.dispatch import Dispatcher
+from klamm.server.fetch_sessions import FetchSessions
+from klamm.server.listener import Limits, Listener
+from klamm.server.memory import RequestMemory
+from klamm.server.partition import Partition
+from klamm.server.producer_ids import ProducerIds
+from klamm.server.replicas import Replicas
+from klamm.server.settings import Settings
+from klamm.server.topic_creation import TopicCreation
+
+if TYPE_CHECKING:
+    from klamm.log.disk import Disk
+    from klamm.server.config.broker_config import BrokerConfig
+
+log = logging.getLogger(__name__)
+
+REQUEST_MEMORY_BYTES = 512 * 1024 * 1024
+"""What large requests may hold at once where `queued.max.request.bytes` sets no limit."""
+
+
+class Node:
+    """A broker and controller. `start` and `stop` once each, on the same loop."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        disk: Disk,
+        clock: Clock | None = None,
+        network: Network | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self.config = config
+        self.node_id = config.node_id
+        self.bootstrap_servers = ""
+        """The address that clients take, once the node has started."""
+        self._disk = disk
+        self._clock = clock
+        self._network = network or TcpNetwork()
+        self._entropy = entropy or SystemEntropy()
+        self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
+        self._listeners: list[Listener] = []
+        self._timers: dict[str, Timer] = {}
+        self._is_open = False
+
+    async def start(self) -> None:
+        """Start, and return when clients are served. Raises LogDirError, StorageError, OSError, KafkaError."""
+        loop = asyncio.get_running_loop()
+        self.clock = self._clock or SystemClock(loop)
+        started_ms = self.clock.monotonic_ms()
+        for warning in self.config.warnings:
+            log.warning("%s", warning)
+        self.log_dirs = self._open_log_dirs(loop)
+        try:
+            await self._start_on(self.log_dirs)
+        except BaseException:
+            await self._close_listeners()
+            if self._is_open:
+                self.log_dirs.close()
+            raise
+        took_ms = self.clock.monotonic_ms() - started_ms
+        log.info("node %d serves %s (started in %.0f ms)", self.node_id, self.bootstrap_servers, took_ms)
+
+    def _open_log_dirs(self, loop: asyncio.AbstractEventLoop) -> LogDirs:
+        inline = self._disk.is_memory
+        return LogDirs(
+            self.config.log_dirs,
+            disk=self._disk,
+            clock=self.clock,
+            entropy=self._entropy,
+            writer=InlineIo() if inline else ThreadIo("klamm-writer", loop.call_soon_threadsafe),
+            flusher=InlineIo() if inline else ThreadIo("klamm-flusher", loop.call_soon_threadsafe),
+            default_config=Settings(self.config, self.node_id).log_config(EMPTY, ""),
+        )
+
+    async def _start_on(self, log_dirs: LogDirs) -> None:
+        config = self.config
+        voters = tuple(config.quorum_voters)
+        options = FormatOptions(
+            config.node_id, config.cluster_id, is_standalone=not voters, metadata_dir=config.metadata_log_dir
+        )
+        storage = open_storage(log_dirs, options)
+        self._is_open = True
+        log_dirs.load()
+        controllers = self._controller_endpoints()
+        self.metadata = MetadataNode(
+            storage,
+            self._metadata_settings(controllers, voters),
+            log_dirs,
+            ServerConfigRules(config),
+            self.clock,
+            self._entropy,
+        )
+        self.broker = self._broker(storage.cluster_id, log_dirs)
+        self.metadata.add_publisher(self._publish)
+        await self.metadata.start()
+        addresses = await self._open_broker_listeners()
+        await self.metadata.register_broker(addresses, config.get("broker.rack") and config.string("broker.rack"))
+        await self.metadata.unfence()
+        self._begin_periodic_work()
+        first = addresses[0]
+        self.bootstrap_servers = f"{first.host}:{first.port}"
+
+    def _metadata_settings(self, controllers: tuple[Endpoint, ...], voters: tuple[int, ...]) -> MetadataSettings:
+        config = self.config
+        return MetadataSettings(
+            topic_defaults=TopicDefaults(
+                num_partitions=config.int("num.partitions"),
+                replication_factor=config.int("default.replication.factor"),
+            ),
+            static_configs={
+                "min.insync.replicas": str(config.int("min.insync.replicas")),
+                "unclean.leader.election.enable": str(config.bool("unclean.leader.election.enable")).lower(),
+            },
+            controller_endpoints=controllers,
+            static_voters=voters,
+            max_idle_interval_ms=config.int("metadata.max.idle.interval.ms"),
+            session_timeout_ms=config.int("broker.session.timeout.ms"),
+            metadata_dir=config.metadata_log_dir,
+            segment_bytes=config.int("metadata.log.segment.bytes"),
+            segment_ms=config.long("metadata.log.segment.ms"),
+        )
+
+    def _broker(self, cluster_id: str, log_dirs: LogDirs) -> Broker:
+        config = self.config
+        broker = Broker()
+        broker.node_id, broker.cluster_id, broker.config = config.node_id, cluster_id, config
+        broker.clock, broker.entropy, broker.log_dirs = self.clock, self._entropy, log_dirs
+        broker.settings = Settings(config, config.node_id)
+        broker.metadata = self.metadata
+        broker.replicas = Replicas(config.node_id, log_dirs, broker.settings)
+        broker.replicas.on_leadership(self._on_leadership)
+        broker.topics = TopicCreation(config, self.metadata)
+        broker.producer_ids = ProducerIds(self.metadata)
+        slots = config.int("max.incremental.fetch.session.cache.slots")
+        broker.fetch_sessions = FetchSessions(slots, self._entropy)
+        partitions = config.int("offsets.topic.num.partitions")
+        broker.groups = GroupCoordinator(group_settings(config), self.clock, self._entropy, partitions)
+        return broker
+
+    # --- metadata
+
+    def _publish(self, delta: MetadataDelta, image: MetadataImage) -> None:
+        broker = self.broker
+        broker.replicas.publish(delta, image)
+        if delta.topics is not None and delta.topics.deleted_topics:
+            names = [topic.name for topic in delta.topics.deleted_topics.values()]
+            broker.groups.on_topics_deleted([name for name in names if name not in image.topics.by_name])
+
+    def _on_leadership(self, partition: Partition, leads: bool) -> None:
+        if partition.topic != GROUP_METADATA_TOPIC:
+            return
+        if leads:
+            self.broker.groups.on_leadership(partition.index, LocalCoordinatorPartition(partition, self.clock))
+        else:
+            self.broker.groups.on_resigned(partition.index)
+
+    # --- listeners
+
+    def _listener(self, name: str, kind: int) -> Listener:
+        config = self.config
+        limits = Limits(
+            request_size_max=config.int("socket.request.max.bytes"),
+            idle_max_ms=config.long("connections.max.idle.ms"),
+            connections_max=config.int("max.connections"),
+            connections_per_ip_max=config.int("max.connections.per.ip"),
+        )
+        listener = Listener(
+            Dispatcher(self.broker, name, kind), self._network, self.clock, self._memory, limits, self.broker.replicas.read_done
+        )
+        self._listeners.append(listener)
+        return listener
+
+    def _controller_endpoints(self) -> tuple[Endpoint, ...]:
+        """A quorum of one needs no controller listener; those that are configured with a port are announced."""
+        return tuple(
+            Endpoint(e.name, e.host, e.port, SECURITY_PROTOCOLS[e.security_protocol])
+            for e in self.config.listeners.controller
+            if e.port
+        )
+
+    async def _open_broker_listeners(self) -> list[Endpoint]:
+        """Open every listener for clients; gives what the cluster is told of them."""
+        configured = self.config.listeners
+        advertised = {endpoint.name: endpoint for endpoint in configured.advertised_broker}
+        opened = []
+        for endpoint in configured.broker:
+            listener = self._listener(endpoint.name, apis.BROKER)
+            port = await listener.start(endpoint.host, endpoint.port)
+            opened.append(_announced(advertised[endpoint.name], endpoint, port))
+        for endpoint in configured.controller:
+            if endpoint.port:
+                await self._listener(endpoint.name, apis.CONTROLLER).start(endpoint.host, endpoint.port)
+        return opened
+
+    async def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            await listener.close()
+        self._listeners.clear()
+
+    # --- what happens by itself
+
+    def _begin_periodic_work(self) -> None:
+        config, log_dirs, clock = self.config, self.log_dirs, self.clock
+        every = self._every
+        every("replica.high.watermark.checkpoint.interval.ms", log_dirs.checkpoint_high_watermarks)
+        every("log.flush.offset.checkpoint.interval.ms", log_dirs.checkpoint_recovery_points)
+        every("log.flush.start.offset.checkpoint.interval.ms", log_dirs.checkpoint_log_start_offsets)
+        every("log.retention.check.interval.ms", lambda: log_dirs.check_retention(clock.time_ms()))
+        every("log.flush.scheduler.interval.ms", lambda: log_dirs.flush_due(clock.time_ms()))
+        expiration_ms = config.int("producer.id.expiration.ms")
+        every(
+            "producer.id.expiration.check.interval.ms",
+            lambda: log_dirs.remove_expired_producers(clock.time_ms(), expiration_ms),
+        )
+
+    def _every(self, setting: str, work: Callable[[], None]) -> None:
+        interval_ms = self.config.long(setting)
+
+        def run() -> None:
+            try:
+                work()
+            except Exception:
+                log.exception("periodic work (%s) failed", setting)
+            self._timers[setting] = self.clock.call_later(interval_ms, run)
+
+        if interval_ms < 1 << 53:
+            self._timers[setting] = self.clock.call_later(interval_ms, run)
+
+    # --- stopping
+
+    async def stop(self) -> None:
+        """Stop cleanly: clients are sent away, everything is written, synced and noted as closed."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self.broker.groups.close()
+        try:
+            await self.metadata.controlled_shutdown()
+        except KafkaError as error:
+            log.warning("no controlled shutdown: %s", error)
+        await self._close_listeners()
+        self.metadata.close()
+        self.log_dirs.close(self.metadata.broker_epoch)
+        log.info("node %d has stopped", self.node_id)
+
+
+def _positive(value: int) -> int:
+    return max(value, 0)
+
+
+def _announced(advertised: ConfiguredEndpoint, bound: ConfiguredEndpoint, port: int) -> Endpoint:
+    """What to tell the cluster of a listener: a port that the system picked stands in for 0."""
+    host = advertised.host or bound.host or "localhost"
+    return Endpoint(
+        advertised.name, host, advertised.port or port, SECURITY_PROTOCOLS[advertised.security_protocol]
+    )
