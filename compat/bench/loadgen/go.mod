@@ -1,0 +1,3 @@
+module klamm/compat/bench/loadgen
+
+go 1.26.0
