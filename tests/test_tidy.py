@@ -23,7 +23,9 @@ OUTSIDE_WORLD = re.compile(
 )
 OUTSIDE_ALLOWED = ("seams.py", "cli/", "testing/")
 # Files of partitions, checkpoints and metadata are opened by `log/disk.py` alone.
-FILES = re.compile(r"(?<![\w.])open\(|\bos\.(open|fsync|rename|replace|unlink|remove|mkdir|makedirs)\(|\bshutil\.|\bPath\(")
+FILES = re.compile(
+    r"(?<!def )(?<![\w.])open\(|\bos\.(open|fsync|rename|replace|unlink|remove|mkdir|makedirs)\(|\bshutil\.|\bPath\("
+)
 FILES_ALLOWED = ("log/disk.py", "cli/", "testing/")
 
 

@@ -78,7 +78,7 @@ def _decode(question: dict[str, Any]) -> dict[str, Any]:
     cls, version, flexible = _message(question)
     raw = bytes.fromhex(question["hex"])
     message = cls.decode(raw, version)
-    out = {"json": to_json(message, version, flexible)}
+    out: dict[str, Any] = {"json": to_json(message, version, flexible)}
     tags = unknown_tags(message)
     if tags:
         out["unknown_tags"] = tags

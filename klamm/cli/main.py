@@ -16,7 +16,7 @@ COMMANDS: Final = {
     "kproto": ("kproto", "read and write Kafka's messages as JSON lines"),
     "version": ("version", "show the versions of klamm and of the protocol it speaks"),
 }
-"""Command -> (module in `klamm.cli`, one line for the help). Each module has `add_arguments(parser)` and `run(args)`."""
+"""Command -> (module of `klamm.cli`, a line for the help). Each module has `add_arguments(parser)` and `run(args)`."""
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:

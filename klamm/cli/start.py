@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 DEFAULT_DATA_DIR = "klamm-data"
 
 _EPILOG = """\
-Settings have Kafka's names. Later ones win: the profile, the --config file, KAFKA_... environment variables (named as in
-the Kafka images: KAFKA_NUM_PARTITIONS sets num.partitions), --override.
+Settings have Kafka's names. Later ones win: the profile, the --config file, KAFKA_... environment
+variables (named as in the Kafka images: KAFKA_NUM_PARTITIONS sets num.partitions), --override.
 
 examples:
   klamm start                                   127.0.0.1:9092, data in ./klamm-data
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--override", metavar="KEY=VALUE", action="append", default=[], help="set one setting; may be repeated"
     )
-    parser.add_argument("--data-dir", metavar="DIR", help=f"where the data lives (default: log.dirs, or ./{DEFAULT_DATA_DIR})")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help=f"where the data lives (default: log.dirs, or ./{DEFAULT_DATA_DIR})"
+    )
     parser.add_argument("--memory", action="store_true", help="keep everything in memory and write no file")
     parser.add_argument("--port", type=int, metavar="PORT", help="the port of the first listener; 0 picks a free one")
     parser.add_argument("--host", metavar="HOST", help="the address of the first listener (default: 127.0.0.1)")
@@ -45,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="test: one replica, no waiting (default)\nkafka: Kafka's own defaults",
     )
     parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the broker serves")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="one line an event (default: text)")
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="one line an event (default: text)"
+    )
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)"
     )

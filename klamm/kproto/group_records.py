@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klamm.kproto.schema import ZERO_UUID, Message, Struct, int8, int32, int64, string, uuid, v
+from klamm.kproto.schema import MISSING, ZERO_UUID, Message, Struct, int8, int32, int64, string, uuid, v
 
 
 class LegacyOffsetCommitKey(Message, key=0, versions="0"):
@@ -97,7 +97,7 @@ class ConsumerGroupMemberMetadataValue(Message, key=5, versions="0", flexible="0
     subscribed_topic_regex: string | None
     rebalance_timeout_ms: int32 = -1
     server_assignor: string | None
-    classic_member_metadata: ClassicMemberMetadata | None = v(tag=0)
+    classic_member_metadata: ClassicMemberMetadata | None = v(default=MISSING, tag=0)
 
     class ClassicMemberMetadata(Struct):
         session_timeout_ms: int32

@@ -125,7 +125,8 @@ class Node:
         self.metadata.add_publisher(self._publish)
         await self.metadata.start()
         addresses = await self._open_broker_listeners()
-        await self.metadata.register_broker(addresses, config.get("broker.rack") and config.string("broker.rack"))
+        rack = config.get("broker.rack")
+        await self.metadata.register_broker(addresses, None if rack is None else str(rack))
         await self.metadata.unfence()
         self._begin_periodic_work()
         first = addresses[0]
@@ -196,7 +197,12 @@ class Node:
             connections_per_ip_max=config.int("max.connections.per.ip"),
         )
         listener = Listener(
-            Dispatcher(self.broker, name, kind), self._network, self.clock, self._memory, limits, self.broker.replicas.read_done
+            Dispatcher(self.broker, name, kind),
+            self._network,
+            self.clock,
+            self._memory,
+            limits,
+            self.broker.replicas.read_done,
         )
         self._listeners.append(listener)
         return listener
@@ -281,6 +287,4 @@ def _positive(value: int) -> int:
 def _announced(advertised: ConfiguredEndpoint, bound: ConfiguredEndpoint, port: int) -> Endpoint:
     """What to tell the cluster of a listener: a port that the system picked stands in for 0."""
     host = advertised.host or bound.host or "localhost"
-    return Endpoint(
-        advertised.name, host, advertised.port or port, SECURITY_PROTOCOLS[advertised.security_protocol]
-    )
+    return Endpoint(advertised.name, host, advertised.port or port, SECURITY_PROTOCOLS[advertised.security_protocol])

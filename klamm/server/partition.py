@@ -67,9 +67,7 @@ class Partition:
             return errors.NONE
         return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
 
-    def append(
-        self, batches: memoryview, now_ms: int, acks: int = -1, origin: int = validation.CLIENT
-    ) -> Appended:
+    def append(self, batches: memoryview, now_ms: int, acks: int = -1, origin: int = validation.CLIENT) -> Appended:
         """Append a batch of a producer or coordinator. Raises KafkaError (NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas).
 
         When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as

@@ -1,6 +1,7 @@
 """The pytest plugin: a cluster as a fixture, of function, module or session scope.
 
-Every pytest-xdist worker has clusters of its own, on ports that the system picks. Nothing is imported before a test asks.
+Every pytest-xdist worker has clusters of its own, on ports that the system picks. Nothing is imported before a test
+asks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A small blocking client for a cluster's own controls: one connection, one request at a time, any message of kproto."""
+"""A small blocking client for a cluster's own controls: one connection, one request at a time, any message of
+kproto.
+"""
 
 from __future__ import annotations
 

@@ -19,15 +19,6 @@ from klamm.server.memory import RequestMemory
 Serve = Callable[[memoryview], "Answer | Awaitable[Answer]"]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    """Every test here runs on both loops."""
-    if request.param == "asyncio":
-        return asyncio.DefaultEventLoopPolicy()
-    policy: asyncio.AbstractEventLoopPolicy = pytest.importorskip("uvloop").EventLoopPolicy()
-    return policy
-
-
 def frame(data: bytes) -> bytes:
     return struct.pack(">i", len(data)) + data
 
@@ -221,7 +212,7 @@ async def test_too_many_requests_under_way_pause_the_reading() -> None:
         assert len(futures) < total
         answered = 0
         while answered < total:
-            await until(lambda: len(futures) > answered)
+            await until(lambda wanted=answered: len(futures) > wanted)
             futures[answered].set_result([frame(b"")])
             answered += 1
         assert await reader.readexactly(4 * total) == frame(b"") * total

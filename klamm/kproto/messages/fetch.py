@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from klamm.kproto.schema import ZERO_UUID, Message, RecordBytes, Struct, int8, int16, int32, int64, string, uuid, v
+from klamm.kproto.schema import (
+    MISSING,
+    ZERO_UUID,
+    Message,
+    RecordBytes,
+    Struct,
+    int8,
+    int16,
+    int32,
+    int64,
+    string,
+    uuid,
+    v,
+)
 
 
 class FetchRequest(Message, key=1, versions="4-18", flexible="12+"):
     cluster_id: string | None = v("12+", default=None, tag=0, ignorable=True)
     replica_id: int32 = v("0-14", default=-1)
-    replica_state: ReplicaState = v("15+", tag=1)
+    replica_state: ReplicaState = v("15+", default=MISSING, tag=1)
     max_wait_ms: int32
     min_bytes: int32
     max_bytes: int32 = v(default=0x7FFFFFFF, ignorable=True)
@@ -62,9 +75,9 @@ class FetchResponse(Message, key=1, versions="4-18", flexible="12+"):
             high_watermark: int64
             last_stable_offset: int64 = v(default=-1, ignorable=True)
             log_start_offset: int64 = v("5+", default=-1, ignorable=True)
-            diverging_epoch: EpochEndOffset = v("12+", tag=0)
-            current_leader: LeaderIdAndEpoch = v("12+", tag=1)
-            snapshot_id: SnapshotId = v("12+", tag=2)
+            diverging_epoch: EpochEndOffset = v("12+", default=MISSING, tag=0)
+            current_leader: LeaderIdAndEpoch = v("12+", default=MISSING, tag=1)
+            snapshot_id: SnapshotId = v("12+", default=MISSING, tag=2)
             aborted_transactions: list[AbortedTransaction] | None = v(default=[], ignorable=True)
             preferred_read_replica: int32 = v("11+", default=-1)
             records: RecordBytes | None

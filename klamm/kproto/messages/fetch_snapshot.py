@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from klamm.kproto.schema import ZERO_UUID, Message, RecordBytes, Struct, int16, int32, int64, string, uint16, uuid, v
+from klamm.kproto.schema import (
+    MISSING,
+    ZERO_UUID,
+    Message,
+    RecordBytes,
+    Struct,
+    int16,
+    int32,
+    int64,
+    string,
+    uint16,
+    uuid,
+    v,
+)
 
 
 class FetchSnapshotRequest(Message, key=59, versions="0-1", flexible="0+"):
@@ -41,7 +54,7 @@ class FetchSnapshotResponse(Message, key=59, versions="0-1", flexible="0+"):
             index: int32
             error_code: int16
             snapshot_id: SnapshotId
-            current_leader: LeaderIdAndEpoch = v(tag=0)
+            current_leader: LeaderIdAndEpoch = v(default=MISSING, tag=0)
             size: int64
             position: int64
             unaligned_records: RecordBytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klamm.kproto.schema import ZERO_UUID, Message, RecordBytes, Struct, int16, int32, int64, string, uuid, v
+from klamm.kproto.schema import MISSING, ZERO_UUID, Message, RecordBytes, Struct, int16, int32, int64, string, uuid, v
 
 
 class ProduceRequest(Message, key=0, versions="3-13", flexible="9+"):
@@ -39,7 +39,7 @@ class ProduceResponse(Message, key=0, versions="3-13", flexible="9+"):
             log_start_offset: int64 = v("5+", default=-1, ignorable=True)
             record_errors: list[BatchIndexAndErrorMessage] = v("8+", default=[], ignorable=True)
             error_message: string | None = v("8+", default=None, ignorable=True)
-            current_leader: LeaderIdAndEpoch = v("10+", tag=0)
+            current_leader: LeaderIdAndEpoch = v("10+", default=MISSING, tag=0)
 
             class BatchIndexAndErrorMessage(Struct):
                 batch_index: int32

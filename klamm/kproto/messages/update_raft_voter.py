@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klamm.kproto.schema import Message, Struct, int16, int32, string, uint16, uuid, v
+from klamm.kproto.schema import MISSING, Message, Struct, int16, int32, string, uint16, uuid, v
 
 
 class UpdateRaftVoterRequest(Message, key=82, versions="0", flexible="0+"):
@@ -26,7 +26,7 @@ class UpdateRaftVoterRequest(Message, key=82, versions="0", flexible="0+"):
 class UpdateRaftVoterResponse(Message, key=82, versions="0", flexible="0+"):
     throttle_time_ms: int32
     error_code: int16
-    current_leader: CurrentLeader = v(tag=0)
+    current_leader: CurrentLeader = v(default=MISSING, tag=0)
 
     class CurrentLeader(Struct):
         leader_id: int32 = -1

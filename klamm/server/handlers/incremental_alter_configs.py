@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from klamm.kproto.messages.incremental_alter_configs import IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse
+from klamm.kproto.messages.incremental_alter_configs import (
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from klamm.server.broker import Broker
 from klamm.server.request import RequestContext
 

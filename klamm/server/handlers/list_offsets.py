@@ -66,7 +66,9 @@ def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tupl
         return -1, log.log_start_offset, log.epochs.epoch_for(log.log_start_offset)
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
         return -1, -1, -1
-    found = timestamps.max_timestamp(log) if timestamp == MAX_TIMESTAMP else timestamps.offset_for_timestamp(log, timestamp)
+    found = (
+        timestamps.max_timestamp(log) if timestamp == MAX_TIMESTAMP else timestamps.offset_for_timestamp(log, timestamp)
+    )
     if found is None or found.offset >= partition.visible_end(isolation_level):
         return -1, -1, -1
     return found.timestamp, found.offset, found.leader_epoch

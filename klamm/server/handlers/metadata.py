@@ -9,6 +9,7 @@ What a topic looks like is encoded once per version and listener and kept until 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from typing import Any
 
 from klamm.kproto import errors
 from klamm.kproto.codec import encode_struct
@@ -82,7 +83,7 @@ def _answer(
         found = image.topics.by_name.values()
     else:
         found = [_find(image, topic, failed or {}) for topic in asked]
-    topics = [
+    topics: list[Any] = [  # Topic, or the bytes of one
         _encoded(topic, cluster, version, listener, operations) if isinstance(topic, TopicImage) else topic
         for topic in found
     ]
