@@ -84,6 +84,15 @@ class RecordLog(Protocol[RecIn]):
         ...
 
 
+class _Parked(NamedTuple):
+    """What waits for the high watermark: an answer (`future`), or a decision that is to be told (`settled`)."""
+
+    end_offset: int
+    decision: Decision[Any, Any]
+    future: asyncio.Future[Any] | None
+    failed: Callable[[int], Any] | None
+
+
 class Driver(Generic[Rec]):
     """Runs a machine on a log: append, apply, and hold each answer until the high watermark covers it.
 
@@ -94,14 +103,19 @@ class Driver(Generic[Rec]):
         """`end_offset`: behind the last record that was replayed into `machine`, if that is past the high watermark."""
         self._machine, self._log, self._clock = machine, log, clock
         self._end = log.high_watermark if end_offset is None else end_offset
-        self._parked: deque[tuple[int, asyncio.Future[Any] | None, Decision[Any, Rec]]] = deque()
+        self._parked: deque[_Parked] = deque()
         self._timers: dict[Hashable, Timer] = {}
         self._closed: int = errors.NONE
         self._busy = False
         log.on_commit(self._committed)
 
-    def execute(self, command: Callable[[], Decision[R, Rec]]) -> R | asyncio.Future[R]:
-        """Run `command` now. Gives its answer, or a future of it. Raises KafkaError, as the command or log does."""
+    def execute(
+        self, command: Callable[[], Decision[R, Rec]], failed: Callable[[int], R] | None = None
+    ) -> R | asyncio.Future[R]:
+        """Run `command` now. Gives its answer, or a future of it. Raises KafkaError, as the command or log does.
+
+        When the driver is closed while the answer waits, it becomes what `failed` makes of the code, or a KafkaError.
+        """
         if self._closed:
             raise KafkaError(self._closed)
         decision = self._run(command)
@@ -111,7 +125,7 @@ class Driver(Generic[Rec]):
                 return response.result()
             return response
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._parked.append((self._end, future, decision))
+        self._parked.append(_Parked(self._end, decision, future, failed))
         return future
 
     def close(self, code: int) -> None:
@@ -121,9 +135,12 @@ class Driver(Generic[Rec]):
             timer.cancel()
         self._timers.clear()
         while self._parked:
-            _, future, _ = self._parked.popleft()
+            _, _, future, failed = self._parked.popleft()
             if future is not None and not future.done():
-                future.set_exception(KafkaError(code))
+                if failed is None:
+                    future.set_exception(KafkaError(code))
+                else:
+                    future.set_result(failed(code))
 
     def _run(self, command: Callable[[], Decision[R, Rec]]) -> Decision[R, Rec]:
         # An append may move the high watermark at once; those who wait for it are served when the command is through.
@@ -133,7 +150,7 @@ class Driver(Generic[Rec]):
             self._carry_out(decision)
         finally:
             self._busy = False
-        if self._parked and self._parked[0][0] <= self._log.high_watermark:
+        if self._parked and self._parked[0].end_offset <= self._log.high_watermark:
             self._committed(self._log.high_watermark)
         return decision
 
@@ -150,7 +167,7 @@ class Driver(Generic[Rec]):
         for timer in decision.timers:
             self._set(timer)
         if decision.settled is not None:
-            self._parked.append((self._end, None, decision))
+            self._parked.append(_Parked(self._end, decision, None, None))
 
     def _follow_up(self, decision: Decision[Any, Rec] | None) -> None:
         if decision is not None:
@@ -162,8 +179,8 @@ class Driver(Generic[Rec]):
     def _committed(self, high_watermark: int) -> None:
         if self._busy:
             return
-        while self._parked and self._parked[0][0] <= high_watermark:
-            _, future, decision = self._parked.popleft()
+        while self._parked and self._parked[0].end_offset <= high_watermark:
+            _, decision, future, _ = self._parked.popleft()
             if future is not None:
                 _resolve(future, decision.response)
             elif decision.settled is not None:

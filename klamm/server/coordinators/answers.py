@@ -6,15 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
-from klamm.kproto.errors import KafkaError
-
 R = TypeVar("R")
 S = TypeVar("S")
 Answer: TypeAlias = R | asyncio.Future[R]
 
 
-def chain(answer: Answer[R], then: Callable[[R], S], failed: Callable[[int], S] | None = None) -> Answer[S]:
-    """`then` of the answer, now or when it comes; `failed` of the code when it comes as a KafkaError."""
+def chain(answer: Answer[R], then: Callable[[R], S]) -> Answer[S]:
+    """`then` of the answer, now or when it comes."""
     if not isinstance(answer, asyncio.Future):
         return then(answer)
     chained: asyncio.Future[S] = asyncio.get_running_loop().create_future()
@@ -22,27 +20,13 @@ def chain(answer: Answer[R], then: Callable[[R], S], failed: Callable[[int], S] 
     def done(future: asyncio.Future[R]) -> None:
         if chained.done():
             return
-        if future.cancelled():
-            chained.cancel()
-            return
-        error = future.exception()
         try:
-            if error is None:
-                chained.set_result(then(future.result()))
-            elif failed is not None and isinstance(error, KafkaError):
-                chained.set_result(failed(error.code))
-            else:
-                chained.set_exception(error)
-        except Exception as fault:
-            chained.set_exception(fault)
+            chained.set_result(then(future.result()))
+        except Exception as error:
+            chained.set_exception(error)
 
     answer.add_done_callback(done)
     return chained
-
-
-def recover(answer: Answer[R], failed: Callable[[int], R]) -> Answer[R]:
-    """The answer, or what `failed` makes of the code when waiting for it ends in a KafkaError."""
-    return chain(answer, lambda value: value, failed) if isinstance(answer, asyncio.Future) else answer
 
 
 def gather(answers: Sequence[Answer[list[R]]]) -> Answer[list[R]]:

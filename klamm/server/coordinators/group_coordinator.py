@@ -23,7 +23,7 @@ from klamm.kproto.messages.offset_fetch import OffsetFetchRequest
 from klamm.kproto.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from klamm.log.machine import Decision, Driver
 from klamm.seams import Clock, Entropy
-from klamm.server.coordinators.answers import Answer, chain, gather, recover
+from klamm.server.coordinators.answers import Answer, chain, gather
 from klamm.server.coordinators.classic_group import join_error
 from klamm.server.coordinators.classic_protocol import sync_error
 from klamm.server.coordinators.coordinator_log import CoordinatorLog, CoordinatorPartition
@@ -94,11 +94,14 @@ class GroupCoordinator:
 
     def on_topics_deleted(self, names: Sequence[str]) -> None:
         """Topics are gone: delete what groups have committed in them."""
+
+        def delete(shard: _Shard, driver: Driver[CoordinatorRecord]) -> None:
+            driver.execute(lambda: shard.machine.offsets.delete_topics(names))
+
         for index, shard in self._shards.items():
             if shard.driver is not None:
-                machine = shard.machine
                 try:
-                    shard.driver.execute(lambda machine=machine: machine.offsets.delete_topics(names))  # type: ignore[misc]
+                    delete(shard, shard.driver)
                 except KafkaError as error:
                     log.warning("offsets of deleted topics stay in %s-%d: %s", GROUP_METADATA_TOPIC, index, error)
 
@@ -216,42 +219,42 @@ class GroupCoordinator:
 
     def describe_groups(self, context: RequestContext, group_ids: Sequence[str]) -> Answer[list[DescribedGroup]]:
         """DescribeGroups."""
-        return gather(
-            [
-                self._run(
-                    ids[0],
-                    lambda m, ids=ids: m.listing.describe_groups(context.api_version, ids),  # type: ignore[misc]
-                    lambda code, ids=ids: [described_error(group_id, code) for group_id in ids],  # type: ignore[misc]
-                )
-                for ids in self._by_partition(group_ids)
-            ]
-        )
+
+        def describe(ids: list[str]) -> Answer[list[DescribedGroup]]:
+            return self._run(
+                ids[0],
+                lambda m: m.listing.describe_groups(context.api_version, ids),
+                lambda code: [described_error(group_id, code) for group_id in ids],
+            )
+
+        return gather([describe(ids) for ids in self._by_partition(group_ids)])
 
     def list_groups(self, states: Sequence[str], types: Sequence[str]) -> Answer[ListGroupsResponse]:
         """ListGroups: of all partitions that this broker leads."""
+
+        def listed(shard: _Shard, driver: Driver[CoordinatorRecord]) -> Answer[list[ListedGroup]]:
+            return driver.execute(lambda: shard.machine.listing.list_groups(states, types), lambda _: [])
+
         if self._closed:
             return ListGroupsResponse(error_code=errors.COORDINATOR_NOT_AVAILABLE, groups=[])
         found: list[Answer[list[ListedGroup]]] = []
         for shard in self._shards.values():
-            machine, driver = shard.machine, shard.driver
-            if driver is None:
+            if shard.driver is None:
                 return ListGroupsResponse(error_code=errors.COORDINATOR_LOAD_IN_PROGRESS, groups=[])
-            answer = driver.execute(lambda machine=machine: machine.listing.list_groups(states, types))  # type: ignore[misc]
-            found.append(recover(answer, lambda _: []))
+            found.append(listed(shard, shard.driver))
         return chain(gather(found), lambda groups: ListGroupsResponse(error_code=errors.NONE, groups=groups))
 
     def delete_groups(self, group_ids: Iterable[str]) -> Answer[list[DeleteGroupsResponse.DeletableGroupResult]]:
         """DeleteGroups; a group named twice is answered once."""
-        return gather(
-            [
-                self._run(
-                    ids[0],
-                    lambda m, ids=ids: m.listing.delete_groups(ids),  # type: ignore[misc]
-                    lambda code, ids=ids: [DeletedGroup(group_id=i, error_code=code) for i in ids],  # type: ignore[misc]
-                )
-                for ids in self._by_partition(dict.fromkeys(group_ids))
-            ]
-        )
+
+        def delete(ids: list[str]) -> Answer[list[DeletedGroup]]:
+            return self._run(
+                ids[0],
+                lambda m: m.listing.delete_groups(ids),
+                lambda code: [DeletedGroup(group_id=group_id, error_code=code) for group_id in ids],
+            )
+
+        return gather([delete(ids) for ids in self._by_partition(dict.fromkeys(group_ids))])
 
     def _by_partition(self, group_ids: Iterable[str]) -> Iterable[list[str]]:
         found: dict[int, list[str]] = {}
@@ -279,10 +282,9 @@ class GroupCoordinator:
     ) -> Answer[R]:
         try:
             machine, driver = self._find(group_id)
-            answer = driver.execute(lambda: command(machine))
+            return driver.execute(lambda: command(machine), failed)
         except KafkaError as error:
             return failed(error.code)
-        return recover(answer, failed)
 
 
 _CommitPartition = OffsetCommitResponse.OffsetCommitResponseTopic.OffsetCommitResponsePartition
