@@ -19,7 +19,7 @@ from klamm.log import upkeep, validation
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.io_thread import Completion
 from klamm.log.producer_state import BatchMetadata, CompletedTxn, ProducerState, aborted_txn
-from klamm.log.segment import LogSegment
+from klamm.log.segment import BatchHeader, LogSegment
 from klamm.log.segments import Segments
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ class PartitionLog:
         """Everything below is synced."""
         self.high_watermark = self.last_stable_offset = log_start_offset
         self.last_flush_ms = log_dir.clock.time_ms()
-        self._active: LogSegment = segments.last
         self._config = config
+        self.activate(segments.last)
         self._pending: deque[tuple[int, LogSegment, int, Completion]] = deque()
         self._positions: dict[int, tuple[LogSegment, int]] = {}
         self.jobs = 0
@@ -202,8 +202,7 @@ class PartitionLog:
             header = _UNPACK(batches)
         except struct.error:
             raise KafkaError(errors.INVALID_RECORD, f"{size} bytes hold no record batch") from None
-        base, length, _, magic, crc, attributes, delta, _, max_timestamp, producer_id, epoch, sequence, count = header
-        append_time = -1
+        base, length, _, magic, crc, attributes, delta, _, max_timestamp, producer_id, _, sequence, count = header
         if (
             length + 12 == size
             and magic == 2
@@ -223,9 +222,14 @@ class PartitionLog:
             batches = validation.prepare(batches, origin, config, now_ms)
             size = len(batches)
             header = _UNPACK(batches)
-            attributes, delta, max_timestamp, producer_id, epoch, sequence = *header[5:7], *header[8:12]
-            if config.is_log_append_time:
-                append_time = now_ms
+        return self._append(batches, size, header, leader_epoch, now_ms, origin)
+
+    def _append(
+        self, batch: memoryview, size: int, header: BatchHeader, leader_epoch: int, now_ms: int, origin: int
+    ) -> Appended:
+        """Append a batch whose form is right, if its producer may."""
+        config = self._config
+        attributes, delta, _, max_timestamp, producer_id, epoch, sequence = header[5:12]
         if self.log_dir.failure is not None:
             raise self.log_dir.storage_error()
         if size > config.segment_bytes:
@@ -236,10 +240,28 @@ class PartitionLog:
         first_offset = self.next_offset
         last_offset = first_offset + delta
         if producer_id >= 0:
-            duplicate = self._check_producer(batches, attributes, producer_id, epoch, sequence, delta, origin)
+            duplicate = self._check_producer(batch, attributes, producer_id, epoch, sequence, delta, origin)
             if duplicate is not None:
                 return self._duplicate(duplicate, config)
-        segment = self._active
+        segment = self._segment_for(size, last_offset, max_timestamp, now_ms)
+        _PACK_OFFSET(batch, 0, first_offset)
+        _PACK_EPOCH(batch, 12, leader_epoch)
+        if leader_epoch != self.epochs.latest_epoch:
+            self.epochs.assign(leader_epoch, first_offset)
+        written = self._write(segment, segment.size, batch, size, last_offset + 1)
+        segment.append(size, last_offset, max_timestamp)
+        if producer_id >= 0:
+            self._note_producer(
+                batch, attributes, producer_id, epoch, sequence, first_offset, last_offset, max_timestamp
+            )
+        if last_offset - self.recovery_point >= config.flush_messages - 1:
+            written = upkeep.flush(self)
+        append_time = now_ms if config.is_log_append_time else -1
+        return Appended(first_offset, last_offset, append_time, self.log_start_offset, written)
+
+    def _segment_for(self, size: int, last_offset: int, max_timestamp: int, now_ms: int) -> LogSegment:
+        """The active segment, or a new one if the batch does not fit it or its time is over."""
+        segment, config = self._active, self._config
         position = segment.size
         if position and (
             position + size > config.segment_bytes
@@ -247,21 +269,8 @@ class PartitionLog:
             or segment.is_index_full
             or segment.is_due(max_timestamp, now_ms, config)
         ):
-            segment = upkeep.roll(self)
-            position = 0
-        _PACK_OFFSET(batches, 0, first_offset)
-        _PACK_EPOCH(batches, 12, leader_epoch)
-        if leader_epoch != self.epochs.latest_epoch:
-            self.epochs.assign(leader_epoch, first_offset)
-        written = self._write(segment, position, batches, size, last_offset + 1)
-        segment.append(size, last_offset, max_timestamp)
-        if producer_id >= 0:
-            self._note_producer(
-                batches, attributes, producer_id, epoch, sequence, first_offset, last_offset, max_timestamp
-            )
-        if self.next_offset - self.recovery_point >= config.flush_messages:
-            written = upkeep.flush(self)
-        return Appended(first_offset, last_offset, append_time, self.log_start_offset, written)
+            return upkeep.roll(self)
+        return segment
 
     def append_as_follower(self, batches: Buffer) -> Appended | None:
         """Append batches as a leader has them, offsets and epochs included; a cut last one is left out.
@@ -284,24 +293,16 @@ class PartitionLog:
         if self.log_dir.failure is not None:
             raise self.log_dir.storage_error()
         written = None
-        config = self._config
         now_ms = self.log_dir.clock.time_ms()
         for batch in found:
-            segment = self._active
             size, last_offset = batch.size_bytes, batch.last_offset
-            if segment.size and (
-                segment.size + size > config.segment_bytes
-                or last_offset - segment.base_offset > _INT32_MAX
-                or segment.is_index_full
-                or segment.is_due(batch.max_timestamp, now_ms, config)
-            ):
-                segment = upkeep.roll(self)
+            segment = self._segment_for(size, last_offset, batch.max_timestamp, now_ms)
             if batch.partition_leader_epoch != self.epochs.latest_epoch:
                 self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
             written = self._write(segment, segment.size, batch.view, size, last_offset + 1)
             segment.append(size, last_offset, batch.max_timestamp)
             self.replay_producer(batch)
-        if self.next_offset - self.recovery_point >= config.flush_messages:
+        if self.next_offset - self.recovery_point >= self._config.flush_messages:
             written = upkeep.flush(self)
         return Appended(found[0].base_offset, expected - 1, -1, self.log_start_offset, written)
 

@@ -84,6 +84,8 @@ def prepare(data: memoryview, origin: int, config: LogConfig, now_ms: int) -> me
             _check_records(rows, config, now_ms)
             if codec != batch.compression:
                 view = _rebuild(batch, rows, codec, config)
+                if len(view) > config.max_message_bytes:
+                    raise too_large(len(view), config)
     if config.is_log_append_time:
         records.set_log_append_time(view, now_ms)
     elif batch.is_log_append_time:

@@ -1,0 +1,108 @@
+"""Logs on the disk in memory, with a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from klamm.kproto.records import Record, build_batch
+from klamm.log import recovery
+from klamm.log.io_thread import InlineIo, IoThread
+from klamm.log.log_config import LogConfig
+from klamm.log.log_dir import LogDir
+from klamm.log.log_dirs import LogDirs
+from klamm.log.memory_disk import MemoryDisk
+from klamm.log.partition_log import PartitionLog
+from klamm.seams import SeededEntropy
+
+START_MS = 1_700_000_000_000
+
+
+class ManualTimer:
+    def __init__(self, due_ms: float, callback: Callable[[], None]) -> None:
+        self.due_ms, self.callback, self.cancelled = due_ms, callback, False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class ManualClock:
+    """Stands still until `advance`, which runs the timers that are due."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        self.timers: list[ManualTimer] = []
+
+    def time_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic_ms(self) -> float:
+        return float(self.now_ms)
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> ManualTimer:
+        timer = ManualTimer(self.now_ms + delay_ms, callback)
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, ms: int) -> None:
+        self.now_ms += ms
+        due = [timer for timer in self.timers if timer.due_ms <= self.now_ms]
+        self.timers = [timer for timer in self.timers if timer.due_ms > self.now_ms]
+        for timer in due:
+            if not timer.cancelled:
+                timer.callback()
+
+
+class Lab:
+    """A disk, a clock and the logs on them; `reopen` starts again from what is on the disk."""
+
+    def __init__(self) -> None:
+        self.disk: Any = MemoryDisk()
+        self.clock = ManualClock()
+        self.entropy = SeededEntropy(1)
+        self.writer: IoThread = InlineIo()
+        self.flusher: IoThread = InlineIo()
+
+    def log_dir(self, path: str = "/data") -> LogDir:
+        self.disk.make_directory(path)
+        return LogDir(path, self.disk, self.clock, self.entropy, writer=self.writer, flusher=self.flusher)
+
+    def open(
+        self, config: dict[str, Any] | None = None, *, log_dir: LogDir | None = None, **kwargs: Any
+    ) -> PartitionLog:
+        place = log_dir or self.log_dir()
+        return recovery.open_log(place, f"{place.path}/t-0", "t", 0, LogConfig(config), **kwargs)
+
+    def dirs(self, *paths: str, config: dict[str, Any] | None = None) -> LogDirs:
+        return LogDirs(
+            paths or ("/data",),
+            disk=self.disk,
+            clock=self.clock,
+            entropy=self.entropy,
+            writer=self.writer,
+            flusher=self.flusher,
+            default_config=LogConfig(config),
+        )
+
+    def batch(
+        self, count: int = 1, *, size: int = 20, timestamp: int | None = None, key: bytes | None = b"k", **fields: Any
+    ) -> memoryview:
+        """A batch as a producer sends it: `count` records with values of `size` bytes, 1 ms apart."""
+        first = self.clock.now_ms if timestamp is None else timestamp
+        records = [Record(n, first + n, key, b"v" * size) for n in range(count)]
+        return memoryview(bytearray(build_batch(records, base_offset=0, **fields)))
+
+    def append(self, log: PartitionLog, batch: memoryview | None = None, epoch: int = 0, **kwargs: Any) -> Any:
+        """Append and commit, as a leader without followers."""
+        appended = log.append_as_leader(
+            self.batch() if batch is None else batch, epoch, now_ms=self.clock.now_ms, **kwargs
+        )
+        log.advance_high_watermark()
+        return appended
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
