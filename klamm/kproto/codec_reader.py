@@ -6,14 +6,13 @@ takes at least one byte, so time and memory stay within a factor of the input's 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
-from klamm.kproto.codec_source import FIXED, STRING_LIMIT, Source, bad_length, bad_null
+from klamm.kproto.codec_source import FIXED, STRING_LIMIT, Source
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import MISSING, Field, Message, RecordBytes, Struct, UnknownTags
-
-__all__ = ["Decoder", "bad_length", "bad_null", "read_uvarint"]
 
 
 def _raw_uvarint(data: RecordBytes, position: int) -> tuple[int, int]:
@@ -87,9 +86,12 @@ class Decoder(Source):
 
     def compile(self) -> Callable[..., Any]:
         self.line("e = len(b)")
+        self.line("m = memoryview(b)")
         self.struct_body(self.cls, "o")
         self.flush()
         self.line("return o, p")
+        if not any("m[p:q]" in line for line in self.lines):
+            del self.lines[1]
         return self.finish("def decode(b, p):", "except (struct_error, IndexError): raise short() from None")
 
     def flush(self) -> None:
@@ -221,7 +223,7 @@ class Decoder(Source):
         elif field.type == "bytes":
             self.line(f"{target} = bytes(b[p:q])")
         else:
-            self.line(f"{target} = memoryview(b)[p:q]")
+            self.line(f"{target} = m[p:q]")
         self.line("p = q")
         self.depth -= opened
 
@@ -239,7 +241,7 @@ class Decoder(Source):
         elif field.type in FIXED:
             code = FIXED[field.type]
             self.line(f"{target} = list({self.array_layouts(code)}[n](b, p)) if n else []")
-            self.line(f"p += n * {self.layout([code])[1]}" if code not in "b?" else "p += n")
+            self.line(f"p += n * {struct.calcsize('>' + code)}")
         else:
             out, item = self.fresh("a"), self.fresh("o")
             self.line(f"{target} = {out} = []")

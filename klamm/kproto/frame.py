@@ -11,7 +11,7 @@ import struct
 from typing import Final, NamedTuple
 
 from klamm.kproto.apis import APIS
-from klamm.kproto.codec import read_uvarint
+from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 
 SCRATCH_BYTES: Final = 65536
