@@ -110,7 +110,8 @@ class MetadataNode:
         self._rules = rules
         self._clock = clock
         self._entropy = entropy
-        self._incarnation_id = entropy.uuid()
+        self._controller_incarnation_id = entropy.uuid()
+        self._broker_incarnation_id = entropy.uuid()
         self._publishers: list[Publisher] = []
         self._uncommitted: deque[tuple[int, MetadataDelta, MetadataImage]] = deque()
 
@@ -219,7 +220,9 @@ class MetadataNode:
 
     def _registration(self) -> ControllerRegistration:
         listeners = {endpoint.name: endpoint for endpoint in self._settings.controller_endpoints}
-        return ControllerRegistration(self.storage.node_id, self._incarnation_id, listeners, features.SUPPORTED)
+        return ControllerRegistration(
+            self.storage.node_id, self._controller_incarnation_id, listeners, features.SUPPORTED
+        )
 
     def close(self) -> None:
         """Take no more commands; those that wait fail with NOT_CONTROLLER. The log is closed with `log_dirs`."""
@@ -317,7 +320,7 @@ class MetadataNode:
         request = row(
             broker_id=self.storage.node_id,
             cluster_id=self.storage.cluster_id,
-            incarnation_id=self._incarnation_id,
+            incarnation_id=self._broker_incarnation_id,
             listeners=[
                 row.Listener(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
                 for e in listeners
