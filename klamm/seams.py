@@ -68,6 +68,19 @@ class SystemClock:
         return self._loop.call_later(delay_ms / 1000, callback)
 
 
+class StoppedClock:
+    """The machine's clocks without an event loop, for commands that set no timers."""
+
+    def time_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> float:
+        return time.monotonic_ns() / 1e6
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
+        raise RuntimeError("nothing runs later here")
+
+
 def uuid4_bytes(raw: bytes) -> bytes:
     """`raw` (16 bytes) with the version 4 and variant bits of RFC 9562 set."""
     b = bytearray(raw)

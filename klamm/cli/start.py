@@ -28,8 +28,8 @@ examples:
   klamm start --config server.properties --override log.retention.hours=1"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say where a node's configuration comes from: shared by the commands that need one."""
     parser.add_argument("--config", metavar="FILE", help="a server.properties file")
     parser.add_argument(
         "--override", metavar="KEY=VALUE", action="append", default=[], help="set one setting; may be repeated"
@@ -37,15 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir", metavar="DIR", help=f"where the data lives (default: log.dirs, or ./{DEFAULT_DATA_DIR})"
     )
-    parser.add_argument("--memory", action="store_true", help="keep everything in memory and write no file")
-    parser.add_argument("--port", type=int, metavar="PORT", help="the port of the first listener; 0 picks a free one")
-    parser.add_argument("--host", metavar="HOST", help="the address of the first listener (default: 127.0.0.1)")
     parser.add_argument(
         "--profile",
         choices=("test", "kafka"),
         default="test",
         help="test: one replica, no waiting (default)\nkafka: Kafka's own defaults",
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    add_config_arguments(parser)
+    parser.add_argument("--memory", action="store_true", help="keep everything in memory and write no file")
+    parser.add_argument("--port", type=int, metavar="PORT", help="the port of the first listener; 0 picks a free one")
+    parser.add_argument("--host", metavar="HOST", help="the address of the first listener (default: 127.0.0.1)")
     parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the broker serves")
     parser.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="one line an event (default: text)"
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
     configure(args.log_format, args.log_level)
     try:
-        config = load_config(args, os.environ)
+        config = load_config(args, os.environ, args.host, args.port)
         return _serve(args, config)
     except (ConfigError, LogDirError, StorageError) as error:
         print(f"klamm: {error}", file=sys.stderr)
@@ -73,8 +78,13 @@ def run(args: argparse.Namespace) -> int:
         return 1
 
 
-def load_config(args: argparse.Namespace, environ: Mapping[str, str]) -> BrokerConfig:
-    """The node's configuration from all its sources. Raises ConfigError, OSError."""
+def load_config(
+    args: argparse.Namespace, environ: Mapping[str, str], host: str | None = None, port: int | None = None
+) -> BrokerConfig:
+    """The node's configuration from all its sources; `host` and `port` replace those of the first listener.
+
+    Raises ConfigError, OSError.
+    """
     from klamm.server.config.broker_config import BrokerConfig, parse_overrides
     from klamm.server.config.properties import decode, parse_properties
 
@@ -89,8 +99,8 @@ def load_config(args: argparse.Namespace, environ: Mapping[str, str]) -> BrokerC
         overrides["log.dirs"] = args.data_dir
     elif not known.keys() & {"log.dirs", "log.dir"} and not {"KAFKA_LOG_DIRS", "KAFKA_LOG_DIR"} & set(environ):
         overrides["log.dirs"] = DEFAULT_DATA_DIR
-    if args.port is not None or args.host is not None:
-        overrides["listeners"] = _moved(known.get("listeners") or environ.get("KAFKA_LISTENERS"), args.host, args.port)
+    if host is not None or port is not None:
+        overrides["listeners"] = _moved(known.get("listeners") or environ.get("KAFKA_LISTENERS"), host, port)
     return BrokerConfig.load(
         profile=args.profile,
         properties=properties,

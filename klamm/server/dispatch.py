@@ -33,7 +33,11 @@ class AcksZeroError(ProtocolError):
 def encode_answer(response: Message, version: int, correlation_id: int, header_version: int) -> Answer:
     """The chunks of an answer; small ones joined, large ones (records) left where they are."""
     parts: list[RecordBytes] = [b""]
-    response.encode_to(parts, version)
+    try:
+        response.encode_to(parts, version)
+    except ProtocolError:
+        log.exception("a handler's answer does not fit version %d: %r", version, type(response).__name__)
+        raise
     size = sum(map(len, parts))
     parts[0] = response_prefix(size, correlation_id, header_version)
     return [b"".join(parts)] if size < _JOIN_BELOW_BYTES else parts

@@ -47,7 +47,9 @@ def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest)
                 if code:
                     raise KafkaError(code)
                 found = _look_up(partition, asked.timestamp, request.isolation_level)
-                result.timestamp, result.offset, result.leader_epoch = found
+                result.timestamp, result.offset = found[:2]
+                if context.api_version >= 4:
+                    result.leader_epoch = found[2]
             except KafkaError as error:
                 result.error_code = error.code
         topics.append(Topic(name=topic.name, partitions=results))

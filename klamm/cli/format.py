@@ -1,0 +1,87 @@
+"""`klamm format`: prepare log directories, as `kafka-storage format` does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from klamm.cli.start import add_config_arguments, load_config
+
+_EPILOG = """\
+A node formats its directories at its first start by itself; this is for choosing the cluster id or the
+feature levels beforehand.
+
+examples:
+  klamm format --data-dir data --cluster-id MkU3OEVBNTcwNTJENDM2Qk
+  klamm format --config server.properties --feature metadata.version=27"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    add_config_arguments(parser)
+    parser.add_argument("--cluster-id", metavar="ID", help="the cluster's id (default: a new one)")
+    parser.add_argument(
+        "--feature", metavar="NAME=LEVEL", action="append", default=[], help="a feature's level; may be repeated"
+    )
+    parser.add_argument(
+        "--ignore-formatted", action="store_true", help="succeed when the directories are formatted already"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from klamm.log.log_dir import LogDirError
+    from klamm.log.meta_properties import InvalidMetaProperties
+    from klamm.metadata.storage_format import StorageError
+    from klamm.server.config.values import ConfigError
+
+    try:
+        return _format(args)
+    except (ConfigError, LogDirError, StorageError, InvalidMetaProperties, ValueError) as error:
+        print(f"klamm: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"klamm: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+    return 1
+
+
+def _format(args: argparse.Namespace) -> int:
+    from klamm.kproto.uuids import uuid_bytes
+    from klamm.log.disk import RealDisk
+    from klamm.log.io_thread import InlineIo
+    from klamm.log.log_dirs import LogDirs
+    from klamm.metadata.storage_format import FormatOptions, open_storage
+    from klamm.seams import StoppedClock, SystemEntropy
+
+    config = load_config(args, os.environ)
+    cluster_id = args.cluster_id or config.cluster_id
+    if cluster_id is not None:
+        uuid_bytes(cluster_id)
+    io = InlineIo()
+    log_dirs = LogDirs(
+        config.log_dirs, disk=RealDisk(), clock=StoppedClock(), entropy=SystemEntropy(), writer=io, flusher=io
+    )
+    options = FormatOptions(
+        config.node_id,
+        cluster_id,
+        is_standalone=not config.quorum_voters,
+        feature_levels=_levels(args.feature),
+        metadata_dir=config.metadata_log_dir,
+    )
+    storage = open_storage(log_dirs, options)
+    for directory in log_dirs.directories:
+        directory.release()
+    if not storage.was_formatted:
+        print(f"{', '.join(config.log_dirs)}: formatted already, cluster id {storage.cluster_id}")
+        return 0 if args.ignore_formatted else 1
+    print(f"{', '.join(config.log_dirs)}: formatted for node {storage.node_id} of cluster {storage.cluster_id}")
+    return 0
+
+
+def _levels(given: list[str]) -> dict[str, int]:
+    levels = {}
+    for entry in given:
+        name, equals, level = entry.partition("=")
+        if not equals or not level.isdecimal():
+            raise ValueError(f"--feature {entry}: NAME=LEVEL was expected, with a number")
+        levels[name] = int(level)
+    return levels
