@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
     configure(args.log_format, args.log_level)
     try:
-        config = load_config(args, os.environ, args.host, args.port)
+        config = load_config(args, os.environ, args.host, args.port, args.memory)
         return _serve(args, config)
     except (ConfigError, LogDirError, StorageError) as error:
         print(f"klamm: {error}", file=sys.stderr)
@@ -79,12 +79,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load_config(
-    args: argparse.Namespace, environ: Mapping[str, str], host: str | None = None, port: int | None = None
+    args: argparse.Namespace,
+    environ: Mapping[str, str],
+    host: str | None = None,
+    port: int | None = None,
+    in_memory: bool = False,
 ) -> BrokerConfig:
     """The node's configuration from all its sources; `host` and `port` replace those of the first listener.
 
     Raises ConfigError, OSError.
     """
+    from klamm.log.memory_disk import MEMORY_DIRECTORY
     from klamm.server.config.broker_config import BrokerConfig, parse_overrides
     from klamm.server.config.properties import decode, parse_properties
 
@@ -95,7 +100,9 @@ def load_config(
     overrides = parse_overrides(args.override)
     given = {p.name: p.value for p in properties}
     known = {**given, **overrides}
-    if args.data_dir:
+    if in_memory:
+        overrides["log.dirs"] = MEMORY_DIRECTORY
+    elif args.data_dir:
         overrides["log.dirs"] = args.data_dir
     elif not known.keys() & {"log.dirs", "log.dir"} and not {"KAFKA_LOG_DIRS", "KAFKA_LOG_DIR"} & set(environ):
         overrides["log.dirs"] = DEFAULT_DATA_DIR

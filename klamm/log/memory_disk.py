@@ -81,6 +81,10 @@ class _MemoryLock:
         self._held.discard(self._path)
 
 
+MEMORY_DIRECTORY = "/klamm"
+"""The log directory of a node whose disk this is; paths here are absolute."""
+
+
 class MemoryDisk:
     """Files and directories in two dictionaries, by path."""
 

@@ -70,12 +70,12 @@ class ThreadRunner:
 
     def _node(self) -> Node:
         from klamm.log.disk import RealDisk
-        from klamm.log.memory_disk import MemoryDisk
+        from klamm.log.memory_disk import MEMORY_DIRECTORY, MemoryDisk
         from klamm.server.config.broker_config import BrokerConfig
         from klamm.server.config.profiles import TEST
         from klamm.server.node import Node
 
         overrides = {"listeners": f"PLAINTEXT://127.0.0.1:{self._port}", **self._config}
-        overrides["log.dirs"] = self._data_dir or "/klamm"
+        overrides["log.dirs"] = self._data_dir or MEMORY_DIRECTORY
         config = BrokerConfig.load(profile=TEST, overrides=overrides)
         return Node(config, disk=RealDisk() if self._data_dir else MemoryDisk())

@@ -1,0 +1,187 @@
+"""`klamm start`, `format` and `version` as a person runs them: output, exit status, signals, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
+from klamm.testing.wire import WireClient
+
+KLAMM = [sys.executable, "-m", "klamm"]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}, **more}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*KLAMM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean_environment(**environment),
+        check=False,
+    )
+
+
+@contextmanager
+def started(directory: Path, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict]]:
+    ready = directory / "ready.json"
+    process = subprocess.Popen(
+        [*KLAMM, "start", "--port", "0", "--ready-file", str(ready), *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+        env=clean_environment(**environment),
+    )
+    try:
+        while not ready.exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.005)
+        yield process, json.loads(ready.read_text())
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stderr.close()
+        ready.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_starts_tells_where_and_stops_cleanly(tmp_path: Path, number: int) -> None:
+    with started(tmp_path, "--data-dir", "d") as (process, ready):
+        assert ready["nodes"] == [{"id": 1, "pid": process.pid, "address": ready["bootstrap_servers"]}]
+        WireClient(ready["bootstrap_servers"]).close()
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        said = process.stderr.read()
+    assert ready["bootstrap_servers"] in said
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "d/.kafka_cleanshutdown").read_text())["version"] == 0
+
+
+def test_topics_outlive_a_kill(tmp_path: Path) -> None:
+    cluster_id = None
+    for round_ in range(3):
+        with started(tmp_path, "--data-dir", "d") as (process, ready):
+            topic = CreateTopicsRequest.CreatableTopic(
+                name=f"t{round_}", num_partitions=2, replication_factor=1, assignments=[], configs=[]
+            )
+            with WireClient(ready["bootstrap_servers"]) as client:
+                (result,) = client.ask(CreateTopicsRequest(topics=[topic]), 7, CreateTopicsResponse).topics
+                assert result.error_code == 0
+                if round_:
+                    again = CreateTopicsRequest.CreatableTopic(
+                        name="t0", num_partitions=1, replication_factor=1, assignments=[], configs=[]
+                    )
+                    (result,) = client.ask(CreateTopicsRequest(topics=[again]), 7, CreateTopicsResponse).topics
+                    assert result.error_code == 36
+            process.kill()
+            process.wait()
+        found = (tmp_path / "d/meta.properties").read_text()
+        line = next(row for row in found.splitlines() if row.startswith("cluster.id="))
+        assert cluster_id in (None, line)
+        cluster_id = line
+
+
+def test_a_directory_is_for_one_node(tmp_path: Path) -> None:
+    with started(tmp_path, "--data-dir", "d"):
+        second = run("start", "--port", "0", "--data-dir", str(tmp_path / "d"))
+        assert second.returncode == 1
+        assert "in use" in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--override", "num.partition=3"], ["num.partition", "did you mean num.partitions"]),
+        (["--override", "num.partitions=many"], ["num.partitions", "'many'", "integer"]),
+        (["--override", "num.partitions"], ["key=value"]),
+        (["--config", "/no/such/file"], ["/no/such/file"]),
+        (["--override", "listeners=NONSENSE"], ["listeners"]),
+        (["--data-dir", "/proc/nothing"], ["/proc/nothing"]),
+    ],
+)
+def test_what_is_wrong_is_told_by_name(arguments: list[str], words: list[str]) -> None:
+    failed = run("start", *arguments)
+    assert failed.returncode == 1
+    assert all(word in failed.stderr for word in words), failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with started(tmp_path, "--data-dir", "one") as (_, ready):
+        port = ready["bootstrap_servers"].rpartition(":")[2]
+        failed = run("start", "--port", port, "--data-dir", str(tmp_path / "two"))
+        assert failed.returncode == 1
+        assert port in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+def test_settings_come_from_file_environment_and_command_line(tmp_path: Path) -> None:
+    (tmp_path / "server.properties").write_text("num.partitions=3\nlog.retention.hours=5\n")
+    with started(
+        tmp_path,
+        "--memory",
+        "--config",
+        "server.properties",
+        "--override",
+        "log.retention.hours=7",
+        KAFKA_NUM_PARTITIONS="4",
+    ) as (_, ready):
+        from klamm.kproto.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResponse
+
+        asked = DescribeConfigsRequest.DescribeConfigsResource(
+            resource_type=4, resource_name="1", configuration_keys=["num.partitions", "log.retention.hours"]
+        )
+        with WireClient(ready["bootstrap_servers"]) as client:
+            response = client.ask(DescribeConfigsRequest(resources=[asked]), 4, DescribeConfigsResponse)
+        found = {entry.name: (entry.value, entry.config_source) for entry in response.results[0].configs}
+        assert found == {"num.partitions": ("4", 4), "log.retention.hours": ("7", 4)}
+        assert not (tmp_path / "klamm-data").exists()
+
+
+def test_the_log_as_json(tmp_path: Path) -> None:
+    with started(tmp_path, "--memory", "--log-format", "json") as (process, _):
+        process.terminate()
+        process.wait(20)
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
+
+
+def test_format(tmp_path: Path) -> None:
+    directory, cluster_id = str(tmp_path / "d"), "MkU3OEVBNTcwNTJENDM2Qg"
+    formatted = run("format", "--data-dir", directory, "--cluster-id", cluster_id)
+    assert formatted.returncode == 0, formatted.stderr
+    assert f"cluster.id={cluster_id}" in (tmp_path / "d/meta.properties").read_text()
+    again = run("format", "--data-dir", directory)
+    assert again.returncode == 1
+    assert cluster_id in again.stdout
+    assert run("format", "--data-dir", directory, "--ignore-formatted").returncode == 0
+    with started(tmp_path, "--data-dir", directory):
+        pass
+    for bad in (["--cluster-id", "x"], ["--feature", "metadata.version"], ["--feature", "nonsense.version=1"]):
+        failed = run("format", "--data-dir", str(tmp_path / "other"), *bad)
+        assert failed.returncode == 1
+        assert "Traceback" not in failed.stderr
+
+
+def test_version_and_help() -> None:
+    assert run("version").stdout.startswith("klamm ")
+    top = run("--help").stdout
+    assert all(command in top for command in ("start", "format", "kproto", "version"))
+    assert "--ready-file" in run("start", "--help").stdout
+    assert run("nonsense").returncode == 2
