@@ -1,0 +1,303 @@
+"""Rolls, flushes, retention, truncation: what a log does over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from klamm.kproto import errors, records
+from klamm.kproto.errors import KafkaError
+from klamm.log import upkeep
+from klamm.log.io_thread import DeferredIo
+from klamm.log.log_config import INT64_MAX
+
+HOUR = 3_600_000
+
+
+def bases(log: Any) -> list[int]:
+    return [segment.base_offset for segment in log.segments]
+
+
+def fill(lab: Any, log: Any, batches: int, step_ms: int = 0) -> None:
+    for _ in range(batches):
+        lab.append(log)
+        lab.clock.advance(step_ms)
+
+
+SIZE = 89  # of the batch of one record that `fill` appends
+
+
+def test_size_of_the_batch(lab: Any) -> None:
+    assert len(lab.batch()) == SIZE
+
+
+class TestRoll:
+    def test_by_size(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 7)
+        assert bases(log) == [0, 3, 6]
+        assert [segment.size for segment in log.segments] == [3 * SIZE, 3 * SIZE, SIZE]
+
+    def test_by_record_time(self, lab: Any) -> None:
+        log = lab.open({"segment.ms": 1000, "message.timestamp.after.max.ms": INT64_MAX})
+        start = lab.clock.now_ms
+        for late in (0, 1000, 1001, 500, 2001, 2002):
+            lab.append(log, lab.batch(timestamp=start + late))
+        assert bases(log) == [0, 2, 5]
+
+    def test_by_the_clock_without_timestamps(self, lab: Any) -> None:
+        log = lab.open({"segment.ms": 1000})
+        lab.append(log, lab.batch(timestamp=-1))
+        lab.clock.advance(1000)
+        lab.append(log, lab.batch(timestamp=-1))
+        lab.clock.advance(1)
+        lab.append(log, lab.batch(timestamp=-1))
+        assert bases(log) == [0, 2]
+
+    def test_an_empty_segment_does_not_roll(self, lab: Any) -> None:
+        log = lab.open({"segment.ms": 1000})
+        lab.clock.advance(HOUR)
+        lab.append(log)
+        assert bases(log) == [0]
+
+    def test_jitter_brings_it_forward(self, lab: Any) -> None:
+        log = lab.open({"segment.ms": 1000, "segment.jitter.ms": 900, "message.timestamp.after.max.ms": INT64_MAX})
+        upkeep.roll(log)
+        jitter = log.active_segment.roll_jitter_ms
+        assert 0 < jitter < 900
+        start = lab.clock.now_ms
+        for late in (0, 1000 - jitter, 1001 - jitter):
+            lab.append(log, lab.batch(timestamp=start + late))
+        assert log.active_segment.base_offset == 2
+
+    def test_by_a_full_index(self, lab: Any) -> None:
+        log = lab.open({"index.interval.bytes": 0, "segment.index.bytes": 3 * 12})
+        fill(lab, log, 6, step_ms=1)
+        # The second and third batch are indexed; the time index keeps room for its last entry.
+        assert bases(log) == [0, 3]
+        assert len(log.segments[0].time_index) == 2
+
+    def test_by_offset_overflow(self, lab: Any) -> None:
+        log = lab.open()
+        lab.append(log)
+        follower_batch = bytearray(lab.batch())
+        records.place(follower_batch, 0x7FFFFFFF, 0)
+        log.append_as_follower(bytes(follower_batch))
+        assert bases(log) == [0]
+        records.place(follower_batch, 0x80000000, 0)
+        log.append_as_follower(bytes(follower_batch))
+        assert bases(log) == [0, 0x80000000]
+
+    def test_preallocation_is_trimmed(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "preallocate": "true"})
+        fill(lab, log, 4)
+        assert lab.disk.size(log.segments[1].path) == 3 * SIZE
+        fill(lab, log, 2)
+        upkeep.close(log)
+        assert lab.disk.size(log.segments[1].path) == 3 * SIZE
+        fill(lab, log, 1)
+        upkeep.close(log)
+        assert lab.disk.size(log.segments[2].path) == SIZE
+
+    def test_files_of_a_roll(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 4)
+        assert lab.disk.list_directory("/data/t-0") == [
+            "00000000000000000000.index",
+            "00000000000000000000.log",
+            "00000000000000000000.timeindex",
+            "00000000000000000003.index",
+            "00000000000000000003.log",
+            "00000000000000000003.snapshot",
+            "00000000000000000003.timeindex",
+            "leader-epoch-checkpoint",
+        ]
+        assert log.segments[0].time_index.entries() == [(lab.clock.now_ms, 0)]
+
+
+class TestFlush:
+    def test_flush_messages(self, lab: Any) -> None:
+        log = lab.open({"flush.messages": 3})
+        fill(lab, log, 2)
+        assert log.recovery_point == 0
+        fill(lab, log, 1)
+        assert log.recovery_point == 3
+        fill(lab, log, 2)
+        assert log.recovery_point == 3
+
+    def test_one_sync_serves_all_that_came_meanwhile(self, lab: Any) -> None:
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"flush.messages": 1})
+        written = [log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms).written for _ in range(5)]
+        assert len(flusher) == 1 and not any(w.done() for w in written)
+        flusher.run_one()
+        assert [w.done() for w in written] == [True, False, False, False, False]
+        assert len(flusher) == 1
+        flusher.run_one()
+        assert all(w.done() for w in written) and not len(flusher) and log.recovery_point == 5
+
+    def test_a_flush_waits_for_the_write(self, lab: Any) -> None:
+        lab.writer, lab.flusher = writer, flusher = DeferredIo(), DeferredIo()
+        log = lab.open({"flush.messages": 1})
+        written = log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.now_ms).written
+        assert not len(flusher)
+        writer.run_all()
+        assert not written.done() and log.log_end_offset == 1 and log.recovery_point == 0
+        flusher.run_all()
+        assert written.done() and log.recovery_point == 1
+
+    def test_flush_ms(self, lab: Any) -> None:
+        log = lab.open({"flush.ms": 1000})
+        fill(lab, log, 1)
+        upkeep.flush_if_due(log, lab.clock.now_ms + 999)
+        assert log.recovery_point == 0
+        lab.clock.advance(1000)
+        upkeep.flush_if_due(log, lab.clock.now_ms)
+        assert log.recovery_point == 1 and log.last_flush_ms == lab.clock.now_ms
+
+    def test_a_failed_sync_stops_the_directory(self, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = lab.open({"flush.messages": 2})
+        fill(lab, log, 1)
+        calls = []
+
+        def fail(self: Any) -> None:
+            calls.append(1)
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(type(log.active_segment.file), "fsync", fail)
+        written = log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms).written
+        assert written.exception().code == errors.KAFKA_STORAGE_ERROR
+        assert log.is_offline and log.recovery_point == 0
+        assert upkeep.flush(log).exception().code == errors.KAFKA_STORAGE_ERROR
+        assert len(calls) == 1, "a failed fsync is never tried again"
+        with pytest.raises(KafkaError):
+            lab.append(log)
+
+
+class TestRetention:
+    def test_by_time(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR})
+        fill(lab, log, 9, step_ms=60_000)
+        newest_of_first = lab.clock.now_ms - 7 * 60_000
+        assert upkeep.delete_old_segments(log, newest_of_first + HOUR) == 0
+        assert upkeep.delete_old_segments(log, newest_of_first + HOUR + 1) == 1
+        assert bases(log) == [3, 6] and log.log_start_offset == 3
+
+    def test_all_go_and_the_log_begins_anew(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR})
+        fill(lab, log, 7)
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR + 1) == 3
+        assert bases(log) == [7] and log.log_start_offset == log.log_end_offset == 7
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms + 9 * HOUR) == 0
+        assert lab.append(log).base_offset == 7
+
+    def test_by_size(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.bytes": 4 * SIZE, "retention.ms": -1})
+        fill(lab, log, 10)  # segments of 3, 3, 3, 1
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 2
+        assert bases(log) == [6, 9]
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 0
+
+    def test_nothing_above_the_high_watermark(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": 0})
+        for _ in range(7):
+            log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms)
+        log.update_high_watermark(5)
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms + 1) == 1
+        assert bases(log) == [3, 6]
+
+    @pytest.mark.parametrize("policy", ["compact", ""])
+    def test_other_policies_keep(self, lab: Any, policy: str) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": 0, "cleanup.policy": policy})
+        fill(lab, log, 7)
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR) == 0
+
+    def test_files_go_later_and_views_stay(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR, "file.delete.delay.ms": 60_000})
+        fill(lab, log, 4)
+        view = log.read(0, 1 << 20).data
+        before = bytes(view)
+        upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR + 1)
+        names = lab.disk.list_directory("/data/t-0")
+        assert "00000000000000000000.log.deleted" in names and "00000000000000000000.log" not in names
+        lab.clock.advance(59_999)
+        assert "00000000000000000000.log.deleted" in lab.disk.list_directory("/data/t-0")
+        lab.clock.advance(1)
+        assert not [n for n in lab.disk.list_directory("/data/t-0") if "deleted" in n]
+        assert bytes(view) == before
+        with pytest.raises(KafkaError) as caught:
+            log.read(0, 100)
+        assert caught.value.code == errors.OFFSET_OUT_OF_RANGE
+
+    def test_delete_records(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        for epoch in range(8):
+            lab.append(log, epoch=epoch)
+        assert upkeep.delete_records(log, 4) == 4
+        assert log.epochs.entries()[0] == (4, 4)
+        with pytest.raises(KafkaError):
+            log.read(3, 100)
+        assert upkeep.delete_records(log, 2) == 4
+        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 1
+        assert bases(log) == [3, 6] and log.log_start_offset == 4
+        with pytest.raises(KafkaError) as caught:
+            upkeep.delete_records(log, 9)
+        assert caught.value.code == errors.OFFSET_OUT_OF_RANGE
+        assert upkeep.delete_records(log, -1) == 8
+
+    def test_delete_records_of_a_compacted_topic(self, lab: Any) -> None:
+        log = lab.open({"cleanup.policy": "compact"})
+        with pytest.raises(KafkaError) as caught:
+            upkeep.delete_records(log, 0)
+        assert caught.value.code == errors.POLICY_VIOLATION
+
+
+class TestTruncate:
+    @pytest.mark.parametrize("offset", range(13))
+    def test_to_any_offset(self, lab: Any, offset: int) -> None:
+        log = lab.open({"internal.segment.bytes": 400, "index.interval.bytes": 100})
+        whole = []
+        for n in range(6):
+            batch = lab.batch(2, producer_id=3, producer_epoch=0, base_sequence=2 * n)
+            lab.append(log, batch, epoch=n)
+            whole.append(bytes(batch))
+        log.segments[0].peek(0, 10)  # the first segment is mapped by now
+        upkeep.flush(log)
+        assert upkeep.truncate_to(log, offset) == (offset < 12)
+        end = offset // 2 * 2 if offset < 12 else 12
+        assert log.log_end_offset == log.next_offset == end
+        assert log.recovery_point <= end and log.high_watermark <= end
+        assert log.epochs.entries() == [(n, 2 * n) for n in range(end // 2)]
+        sequence = log.producers.producers[3].last_sequence if end else None
+        assert sequence == (end - 1 if end else None)
+        log.advance_high_watermark()
+        got = b"".join(bytes(log.read(s.base_offset, 1 << 20).data) for s in log.segments if s.size)
+        assert got == b"".join(whole[: end // 2])
+        assert lab.append(log, epoch=9).base_offset == end
+        again = lab.open({"internal.segment.bytes": 400}, recovery_point=log.recovery_point)
+        assert again.log_end_offset == end + 1
+
+    def test_views_of_the_old_bytes_stay(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 4)
+        view = log.read(0, 1 << 20).data
+        before = bytes(view)
+        upkeep.truncate_to(log, 1)
+        fill(lab, log, 5)
+        assert bytes(view) == before
+
+    def test_fully(self, lab: Any) -> None:
+        log = lab.open()
+        fill(lab, log, 4)
+        upkeep.truncate_fully(log, 100)
+        assert (log.log_start_offset, log.log_end_offset, log.high_watermark) == (100, 100, 100)
+        assert lab.append(log, epoch=4).base_offset == 100
+        assert log.epochs.entries() == [(4, 100)]
+
+    def test_not_beside_a_pending_write(self, lab: Any) -> None:
+        lab.writer = DeferredIo()
+        log = lab.open()
+        log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.now_ms)
+        with pytest.raises(RuntimeError):
+            upkeep.truncate_to(log, 0)
