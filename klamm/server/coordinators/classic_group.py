@@ -17,6 +17,7 @@ from klamm.kproto.errors import ProtocolError
 from klamm.kproto.group_records import GroupMetadataValue
 from klamm.kproto.messages.join_group import JoinGroupResponse
 from klamm.kproto.messages.sync_group import SyncGroupResponse
+from klamm.server.coordinators.partitioner import java_bucket
 
 CONSUMER: Final = "consumer"
 """The protocol type of consumers; only theirs can the coordinator look into."""
@@ -254,14 +255,17 @@ class ClassicGroup:
         )
 
     def select_protocol(self) -> str:
-        """The candidate with the most votes; each member votes for the first that it prefers."""
+        """The candidate with the most votes; each member votes for the first that it prefers.
+
+        Between equals Kafka takes the one that comes first in a hash table, so do we.
+        """
         members = self.members.values()
         first = next(iter(members))
         candidates = [name for name in first.protocols if all(name in m.protocols for m in members)]
         votes = dict.fromkeys(candidates, 0)
         for member in members:
             votes[next(name for name in member.protocols if name in votes)] += 1
-        return max(votes, key=lambda name: votes[name])
+        return min(votes, key=lambda name: (-votes[name], java_bucket(name)))
 
     def next_generation(self, now_ms: int) -> None:
         """After the join phase: choose the protocol, or be empty."""

@@ -106,7 +106,7 @@ class ClassicJoin:
         if member_id in group.pending_join:
             if request.group_instance_id is not None:
                 # Ids are given out to dynamic members only; Kafka fails on an internal check here.
-                return join_error(errors.UNKNOWN_SERVER_ERROR, member_id)
+                return join_error(errors.UNKNOWN_SERVER_ERROR, "")
             return self._add(turn, context, request, group, member_id, protocols)
         if code := group.check_member(member_id, request.group_instance_id):
             return join_error(code, member_id)

@@ -70,6 +70,7 @@ class CoordinatorLog:
         batch = build_batch(
             [Record(i, now_ms, r.encode_key(), r.encode_value()) for i, r in enumerate(records)],
             compression=self._compression,
+            base_sequence=0,  # as Kafka's coordinators write it, without a producer id too
         )
         try:
             return self._partition.append(batch)[1] + 1

@@ -23,7 +23,7 @@ Described = Decision[list[DescribedGroup], CoordinatorRecord]
 Listed = Decision[list[ListedGroup], CoordinatorRecord]
 DeletedGroup = DeleteGroupsResponse.DeletableGroupResult
 
-_TYPE: Final = "Classic"
+_TYPE: Final = "classic"
 _NOT_FOUND_SINCE: Final = 6  # DescribeGroups
 
 
@@ -72,7 +72,7 @@ class GroupListing:
                     client_id=m.client_id,
                     client_host=m.client_host,
                     member_metadata=m.metadata(protocol),
-                    member_assignment=m.assignment if group.state is STABLE else b"",
+                    member_assignment=m.assignment,
                 )
                 for m in group.members.values()
             ],
@@ -82,7 +82,7 @@ class GroupListing:
         """The groups in one of `states` and of one of `types`, compared without case; none given means all."""
         wanted = {state.strip().lower() for state in states}
         kinds = {kind.lower() for kind in types}
-        if kinds and _TYPE.lower() not in kinds:
+        if kinds and _TYPE not in kinds:
             return Turn().decide([])
         return Turn().decide(
             [_listed(g) for g in self._groups.values() if not wanted or g.state.value.lower() in wanted]

@@ -17,6 +17,12 @@ def java_hash(text: str) -> int:
     return h - (1 << 32) if h >> 31 else h
 
 
+def java_bucket(text: str) -> int:
+    """Where a string is in a small Java `HashMap` (16 buckets), which is the order in which Kafka goes through one."""
+    h = java_hash(text) & 0xFFFFFFFF
+    return (h ^ h >> 16) & 15
+
+
 @lru_cache(maxsize=4096)
 def partition_for(key: str, partition_count: int) -> int:
     """The partition of a group id, transactional id or share partition key."""

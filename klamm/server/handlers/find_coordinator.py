@@ -33,8 +33,10 @@ def handle(
 ) -> FindCoordinatorResponse | Awaitable[FindCoordinatorResponse]:
     keys = request.coordinator_keys if context.api_version >= _BATCH_SINCE else [request.key]
     topic = _TOPICS.get(request.key_type)
-    share_too_early = request.key_type == _SHARE and context.api_version < _SHARE_SINCE
-    if topic is None or share_too_early:
+    if topic is None:
+        message = f"No coordinator type has the number {request.key_type}."
+        return _answer(context, [_none(key, errors.INVALID_REQUEST, message) for key in keys])
+    if request.key_type == _SHARE and context.api_version < _SHARE_SINCE:
         return _answer(context, [_none(key, errors.INVALID_REQUEST) for key in keys])
     if keys and topic not in broker.metadata.image.topics.by_name:
         return _create_first(broker, context, request.key_type, topic, keys)
@@ -71,15 +73,15 @@ def _find(image: MetadataImage, listener_name: str, topic_name: str, key: str) -
     return _none(key, errors.COORDINATOR_NOT_AVAILABLE)
 
 
-def _none(key: str, code: int) -> Coordinator:
-    return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code)
+def _none(key: str, code: int, message: str = "") -> Coordinator:
+    return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message=message)
 
 
 def _answer(context: RequestContext, found: list[Coordinator]) -> FindCoordinatorResponse:
     if context.api_version >= _BATCH_SINCE:
         return FindCoordinatorResponse(coordinators=found)
     one = found[0]
-    message = errors.info(one.error_code).message if one.error_code else errors.name_of(errors.NONE)
+    message = (one.error_message or errors.info(one.error_code).message) if one.error_code else "NONE"
     return FindCoordinatorResponse(
         error_code=one.error_code, error_message=message, node_id=one.node_id, host=one.host, port=one.port
     )

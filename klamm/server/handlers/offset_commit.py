@@ -54,13 +54,13 @@ def _failed(asked: Asked, found: TopicImage | None, unknown_code: int) -> Answer
 
 
 def _merged(answer: OffsetCommitResponse, refused: list[Answered]) -> OffsetCommitResponse:
-    """Each topic once, with what was refused of it in front."""
-    by_name = {topic.name: topic for topic in answer.topics}
-    left = []
-    for topic in refused:
+    """Each topic once, what was refused in front."""
+    by_name = {topic.name: topic for topic in refused}
+    merged = list(refused)
+    for topic in answer.topics:
         if topic.name in by_name:
-            by_name[topic.name].partitions[:0] = topic.partitions
+            by_name[topic.name].partitions += topic.partitions
         else:
-            left.append(topic)
-    answer.topics = left + answer.topics
+            merged.append(topic)
+    answer.topics = merged
     return answer

@@ -33,15 +33,15 @@ def handle(broker: Broker, context: RequestContext, request: OffsetDeleteRequest
 
 
 def _merged(answer: OffsetDeleteResponse, refused: list[Answered]) -> OffsetDeleteResponse:
-    """Each topic once; the group's own error leaves no room for those of partitions."""
+    """Each topic once, what was refused in front; the group's own error leaves no room for those of partitions."""
     if answer.error_code:
         return answer
-    by_name = {topic.name: topic for topic in answer.topics}
-    left = []
-    for topic in refused:
+    by_name = {topic.name: topic for topic in refused}
+    merged = list(refused)
+    for topic in answer.topics:
         if topic.name in by_name:
-            by_name[topic.name].partitions[:0] = topic.partitions
+            by_name[topic.name].partitions += topic.partitions
         else:
-            left.append(topic)
-    answer.topics = left + answer.topics
+            merged.append(topic)
+    answer.topics = merged
     return answer
