@@ -94,10 +94,13 @@ def decode_record(value: bytes | None) -> tuple[Message, int]:
     if not value:
         raise ProtocolError("a metadata record without a value")
     try:
-        frame, at = _read_unsigned(value, 0)
-        type_id, at = _read_unsigned(value, at)
-        version, at = _read_unsigned(value, at)
-    except IndexError:
+        frame, type_id, version = value[:3]
+        at = 3
+        if frame | type_id | version > 127:  # longer forms, which nothing writes so far
+            frame, at = _read_unsigned(value, 0)
+            type_id, at = _read_unsigned(value, at)
+            version, at = _read_unsigned(value, at)
+    except (IndexError, ValueError):
         raise ProtocolError(f"a metadata record of {len(value)} bytes ends within its frame") from None
     if frame != FRAME_VERSION:
         raise ProtocolError(f"a metadata record in frame version {frame}")

@@ -204,7 +204,7 @@ class Lab:
             clock=self.clock,
             entropy=self.entropy,
             writer=InlineIo(),
-            flusher=flusher or InlineIo(),
+            flusher=InlineIo() if flusher is None else flusher,
         )
         storage = open_storage(log_dirs, options or FormatOptions(1, "test-cluster"))
         log_dirs.load()

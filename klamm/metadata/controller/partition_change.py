@@ -71,8 +71,8 @@ def _target_elr(
         return partition.elr
     if len(isr) >= min(rules.min_insync_replicas, len(partition.replicas)):
         return ()
-    candidates = sorted({*partition.elr, *partition.isr})
-    return tuple(broker for broker in candidates if broker not in isr and broker != unclean_shutdown)
+    candidates = (*partition.elr, *(broker for broker in partition.isr if broker not in partition.elr))
+    return tuple(sorted(broker for broker in candidates if broker not in isr and broker != unclean_shutdown))
 
 
 def _elect(

@@ -58,15 +58,15 @@ class PartitionRegistration(NamedTuple):
         return PartitionRegistration(
             replicas,
             directories,
-            _given(change.isr, self.isr, replicas),
-            _given(change.removing_replicas, self.removing_replicas, ()),
-            _given(change.adding_replicas, self.adding_replicas, ()),
+            self.isr if change.isr is None else _shared(change.isr, replicas),
+            self.removing_replicas if change.removing_replicas is None else tuple(change.removing_replicas),
+            self.adding_replicas if change.adding_replicas is None else tuple(change.adding_replicas),
             leader,
             recovery,
             leader_epoch,
             self.partition_epoch + 1,
-            _given(change.eligible_leader_replicas, self.elr, ()),
-            _given(change.last_known_elr, self.last_known_elr, ()),
+            self.elr if change.eligible_leader_replicas is None else tuple(change.eligible_leader_replicas),
+            self.last_known_elr if change.last_known_elr is None else tuple(change.last_known_elr),
         )
 
     def to_record(self, topic_id: bytes, partition_id: int) -> PartitionRecord:
@@ -94,7 +94,7 @@ def from_record(record: PartitionRecord) -> PartitionRegistration:
     return PartitionRegistration(
         replicas,
         tuple(record.directories) or (MIGRATING_DIR,) * len(replicas),
-        replicas if record.isr == record.replicas else tuple(record.isr),
+        _shared(record.isr, replicas),
         tuple(record.removing_replicas),
         tuple(record.adding_replicas),
         record.leader,
@@ -106,9 +106,7 @@ def from_record(record: PartitionRecord) -> PartitionRegistration:
     )
 
 
-def _given(change: Sequence[int] | None, now: tuple[int, ...], alike: tuple[int, ...]) -> tuple[int, ...]:
-    """The changed list, sharing the tuple `alike` when it is equal: most partitions have all replicas in the ISR."""
-    if change is None:
-        return now
-    given = tuple(change)
-    return alike if given == alike else given
+def _shared(isr: Sequence[int], replicas: tuple[int, ...]) -> tuple[int, ...]:
+    """The ISR, as the same tuple as the replicas where it is equal: that is most partitions at most times."""
+    given = tuple(isr)
+    return replicas if given == replicas else given
