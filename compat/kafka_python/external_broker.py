@@ -112,7 +112,7 @@ class ExternalBroker:
                 protocols = ",".join(f"{name}:{name}" for name in listeners)
                 settings["listener.security.protocol.map"] = f"{protocols},CONTROLLER:PLAINTEXT"
             self._target.properties.update(settings)
-        elif self.transport != "PLAINTEXT":
+        else:
             self._target.overrides.update(settings)
 
     def _make_certificates(self) -> Path:
