@@ -1,4 +1,7 @@
-"""consumer_protocol"""
+"""What members of classic groups tell each other through the coordinator, which hands it on unread.
+
+On the wire an int16 version stands in front; the bytes are `metadata` of JoinGroup and `assignment` of SyncGroup.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from klamm.kproto.schema import Message, Struct, int8, int32, int64, string, uui
 
 
 class ConsumerProtocolAssignment(Message, versions="0-3"):
+    """The partitions that the group's leader gives a consumer; `user_data` is its assignor's own."""
+
     assigned_partitions: list[TopicPartition]
     user_data: bytes | None = None
 
@@ -15,6 +20,12 @@ class ConsumerProtocolAssignment(Message, versions="0-3"):
 
 
 class ConsumerProtocolSubscription(Message, versions="0-3"):
+    """What a consumer wants to read.
+
+    v1 has the partitions that it owns, for cooperative rebalances (KIP-429), v2 in which generation it got them, -1 if
+    unknown, v3 its rack, for rack-aware assignment (KIP-881).
+    """
+
     topics: list[string]
     user_data: bytes | None = None
     owned_partitions: list[TopicPartition] = v("1+", default=[], ignorable=True)
@@ -50,6 +61,8 @@ class ClientTag(Struct):
 
 
 class SubscriptionInfoData(Message, versions="1-11"):
+    """What Kafka Streams puts into `user_data` of a subscription. Its version is a field of the body."""
+
     version: int32
     latest_supported_version: int32 = v("3+", default=-1)
     process_id: uuid

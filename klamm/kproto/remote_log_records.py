@@ -1,4 +1,7 @@
-"""remote_log_records"""
+"""Records of __remote_log_metadata (KIP-405): which segments are in remote storage.
+
+In the log a value begins with two unsigned varints: record type and version.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ from klamm.kproto.schema import Message, Struct, int8, int32, int64, string, uui
 
 
 class RemoteLogSegmentMetadataRecord(Message, key=0, versions="0", flexible="0+"):
+    """A segment that is being copied to remote storage.
+
+    `remote_log_segment_state`: 0 copying, 1 copied, 2 being deleted, 3 deleted. Times in ms since 1970.
+    """
+
     remote_log_segment_id: RemoteLogSegmentIdEntry
     start_offset: int64
     end_offset: int64
@@ -33,6 +41,8 @@ class RemoteLogSegmentMetadataRecord(Message, key=0, versions="0", flexible="0+"
 
 
 class RemoteLogSegmentMetadataUpdateRecord(Message, key=1, versions="0", flexible="0+"):
+    """The next state of a segment."""
+
     remote_log_segment_id: RemoteLogSegmentIdEntry
     broker_id: int32
     event_timestamp_ms: int64
@@ -50,6 +60,8 @@ class RemoteLogSegmentMetadataUpdateRecord(Message, key=1, versions="0", flexibl
 
 
 class RemotePartitionDeleteMetadataRecord(Message, key=2, versions="0", flexible="0+"):
+    """A partition that is deleted with all of its segments: 0 marked, 1 under way, 2 done."""
+
     topic_id_partition: TopicIdPartitionEntry
     broker_id: int32
     event_timestamp_ms: int64
@@ -62,6 +74,8 @@ class RemotePartitionDeleteMetadataRecord(Message, key=2, versions="0", flexible
 
 
 class RemoteLogSegmentMetadataSnapshotRecord(Message, key=3, versions="0", flexible="0+"):
+    """A segment's metadata, in a broker's snapshot of the topic."""
+
     segment_id: uuid
     start_offset: int64
     end_offset: int64

@@ -1,4 +1,4 @@
-"""streams_group_records"""
+"""Records of __consumer_offsets for streams groups (KIP-1071), in the form that `group_records.py` describes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class StreamsGroupMetadataKey(Message, key=17, versions="0"):
+    """Record type 17: a streams group."""
+
     group_id: string
 
 
@@ -15,6 +17,8 @@ class LastAssignmentConfig(Struct):
 
 
 class StreamsGroupMetadataValue(Message, key=17, versions="0", flexible="0+"):
+    """The group's epoch, a hash of its topics, and the topology for which they were found good; -1 for none."""
+
     epoch: int32
     metadata_hash: int64
     validated_topology_epoch: int32 = v(default=-1, tag=0)
@@ -22,6 +26,8 @@ class StreamsGroupMetadataValue(Message, key=17, versions="0", flexible="0+"):
 
 
 class StreamsGroupMemberMetadataKey(Message, key=19, versions="0"):
+    """Record type 19: a member of a streams group."""
+
     group_id: string
     member_id: string
 
@@ -37,6 +43,8 @@ class KeyValue(Struct):
 
 
 class StreamsGroupMemberMetadataValue(Message, key=19, versions="0", flexible="0+"):
+    """What the member has told of itself; timeouts in ms."""
+
     instance_id: string | None
     rack_id: string | None
     client_id: string
@@ -49,15 +57,21 @@ class StreamsGroupMemberMetadataValue(Message, key=19, versions="0", flexible="0
 
 
 class StreamsGroupTargetAssignmentMetadataKey(Message, key=20, versions="0"):
+    """Record type 20: the target assignment of a streams group."""
+
     group_id: string
 
 
 class StreamsGroupTargetAssignmentMetadataValue(Message, key=20, versions="0", flexible="0+"):
+    """The group epoch for which the target was computed."""
+
     assignment_epoch: int32
     assignment_timestamp: int64 = v(default=0, tag=0, ignorable=True)
 
 
 class StreamsGroupTargetAssignmentMemberKey(Message, key=21, versions="0"):
+    """Record type 21: a member's part in the target assignment."""
+
     group_id: string
     member_id: string
 
@@ -68,17 +82,26 @@ class TaskIds(Struct):
 
 
 class StreamsGroupTargetAssignmentMemberValue(Message, key=21, versions="0", flexible="0+"):
+    """The tasks that the member is to run in the end."""
+
     active_tasks: list[TaskIds]
     standby_tasks: list[TaskIds]
     warmup_tasks: list[TaskIds]
 
 
 class StreamsGroupCurrentMemberAssignmentKey(Message, key=22, versions="0"):
+    """Record type 22: the tasks that a member of a streams group runs now."""
+
     group_id: string
     member_id: string
 
 
 class StreamsGroupCurrentMemberAssignmentValue(Message, key=22, versions="0", flexible="0+"):
+    """The member's epoch and tasks, on its way to the target.
+
+    `state`: 1 stable, 2 must revoke tasks first, 3 waits for others to release theirs.
+    """
+
     member_epoch: int32
     previous_member_epoch: int32
     state: int8
@@ -96,6 +119,8 @@ class StreamsGroupCurrentMemberAssignmentValue(Message, key=22, versions="0", fl
 
 
 class StreamsGroupTopologyKey(Message, key=23, versions="0"):
+    """Record type 23: the topology of a streams group."""
+
     group_id: string
 
 
@@ -112,6 +137,8 @@ class TopicInfo(Struct):
 
 
 class StreamsGroupTopologyValue(Message, key=23, versions="0", flexible="0+"):
+    """The application's subtopologies and the topics between them."""
+
     epoch: int32
     subtopologies: list[Subtopology]
 

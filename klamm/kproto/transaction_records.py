@@ -1,4 +1,7 @@
-"""transaction_records"""
+"""Records of __transaction_state: one key and value per transactional id.
+
+In the log a key begins with its int16 record type, a value with its int16 version; a null value deletes the key.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,18 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class TransactionLogKey(Message, key=0, versions="0"):
+    """Record type 0, the only one: a transactional id."""
+
     transactional_id: string
 
 
 class TransactionLogValue(Message, key=0, versions="0-1", flexible="1+"):
+    """The state of a transactional id. Kafka writes version 1 with transaction.version 1 or 2 (KIP-890), else 0.
+
+    `transaction_status`: 0 empty, 1 ongoing, 2 prepare commit, 3 prepare abort, 4 complete commit, 5 complete abort, 6
+    dead, 7 prepare epoch fence. `transaction_partitions` is null without any. Times in ms since 1970, -1 for none.
+    """
+
     producer_id: int64
     previous_producer_id: int64 = v("1+", default=-1, tag=0)
     next_producer_id: int64 = v("1+", default=-1, tag=1)

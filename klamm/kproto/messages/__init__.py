@@ -1,1 +1,1 @@
-"""One module per API: the request and the response class. Import only what is asked for."""
+"""Requests and responses: one module per API, with its two classes. Import only what is asked for."""

@@ -1,4 +1,4 @@
-"""AddOffsetsToTxn: the request and the response."""
+"""AddOffsetsToTxn (API 25): a transaction will commit offsets of a group (KIP-98)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, int16, int32, int64, string
 
 
 class AddOffsetsToTxnRequest(Message, key=25, versions="0-4", flexible="3+"):
+    """Add the partition of __consumer_offsets that holds the group to the transaction."""
+
     transactional_id: string
     producer_id: int64
     producer_epoch: int16
@@ -13,5 +15,7 @@ class AddOffsetsToTxnRequest(Message, key=25, versions="0-4", flexible="3+"):
 
 
 class AddOffsetsToTxnResponse(Message, key=25, versions="0-4", flexible="3+"):
+    """OK, or why the transaction cannot go on. v4 knows TRANSACTION_ABORTABLE (KIP-890)."""
+
     throttle_time_ms: int32
     error_code: int16

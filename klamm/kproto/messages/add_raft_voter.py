@@ -1,4 +1,4 @@
-"""AddRaftVoter: the request and the response."""
+"""AddRaftVoter (API 80): let a controller vote in the metadata quorum (KIP-853)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uint16, u
 
 
 class AddRaftVoterRequest(Message, key=80, versions="0-1", flexible="0+"):
+    """The new voter. `ack_when_committed` false is answered once the leader has written the change (v1)."""
+
     cluster_id: string | None
     timeout_ms: int32
     voter_id: int32
@@ -20,6 +22,8 @@ class AddRaftVoterRequest(Message, key=80, versions="0-1", flexible="0+"):
 
 
 class AddRaftVoterResponse(Message, key=80, versions="0-1", flexible="0+"):
+    """OK, or why not."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = v(default="", ignorable=True)

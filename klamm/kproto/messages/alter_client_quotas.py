@@ -1,4 +1,4 @@
-"""AlterClientQuotas: the request and the response."""
+"""AlterClientQuotas (API 49): set or remove quotas of users, clients and addresses (KIP-546)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, float64, int16, int32, string
 
 
 class AlterClientQuotasRequest(Message, key=49, versions="0-1", flexible="1+"):
+    """For each entity, keys to set or, with `remove`, to drop. An `entity_name` of null is the default entity."""
+
     entries: list[EntryData]
     validate_only: bool
 
@@ -24,6 +26,8 @@ class AlterClientQuotasRequest(Message, key=49, versions="0-1", flexible="1+"):
 
 
 class AlterClientQuotasResponse(Message, key=49, versions="0-1", flexible="1+"):
+    """An error for each entity."""
+
     throttle_time_ms: int32
     entries: list[EntryData]
 

@@ -1,4 +1,4 @@
-"""AlterConfigs: the request and the response."""
+"""AlterConfigs (API 33): replace all settings of a resource (KIP-133). IncrementalAlterConfigs has superseded it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
 
 
 class AlterConfigsRequest(Message, key=33, versions="0-2", flexible="2+"):
+    """Every setting that is not named goes back to its default. `resource_type` as in DescribeConfigs."""
+
     resources: list[AlterConfigsResource]
     validate_only: bool
 
@@ -20,6 +22,8 @@ class AlterConfigsRequest(Message, key=33, versions="0-2", flexible="2+"):
 
 
 class AlterConfigsResponse(Message, key=33, versions="0-2", flexible="2+"):
+    """An error for each resource."""
+
     throttle_time_ms: int32
     responses: list[AlterConfigsResourceResponse]
 

@@ -1,4 +1,4 @@
-"""AlterPartition: the request and the response."""
+"""AlterPartition (API 56): a partition's leader changes its ISR (KIP-497)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int8, int16, int32, 
 
 
 class AlterPartitionRequest(Message, key=56, versions="2-3", flexible="0+"):
+    """The ISR that the leader proposes.
+
+    v3 has broker epochs, so that a broker that restarted meanwhile is refused (KIP-903). `partition_epoch` is the
+    version of the state that the change builds on. `leader_recovery_state` 1: the leader was elected uncleanly and has
+    not recovered (KIP-704).
+    """
+
     broker_id: int32
     broker_epoch: int64 = -1
     topics: list[TopicData]
@@ -28,6 +35,8 @@ class AlterPartitionRequest(Message, key=56, versions="2-3", flexible="0+"):
 
 
 class AlterPartitionResponse(Message, key=56, versions="2-3", flexible="0+"):
+    """The state as the controller has it now, whether changed or not."""
+
     throttle_time_ms: int32
     error_code: int16
     topics: list[TopicData]

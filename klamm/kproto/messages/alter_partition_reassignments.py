@@ -1,4 +1,4 @@
-"""AlterPartitionReassignments: the request and the response."""
+"""AlterPartitionReassignments (API 45): move partitions to other brokers (KIP-455)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, v
 
 
 class AlterPartitionReassignmentsRequest(Message, key=45, versions="0-1", flexible="0+"):
+    """The replicas that each partition is to have, the preferred leader first; null cancels a move.
+
+    `allow_replication_factor_change` false refuses one that would change the number of replicas (v1, KIP-860).
+    """
+
     timeout_ms: int32 = 60000
     allow_replication_factor_change: bool = v("1+", default=True)
     topics: list[ReassignableTopic]
@@ -20,6 +25,8 @@ class AlterPartitionReassignmentsRequest(Message, key=45, versions="0-1", flexib
 
 
 class AlterPartitionReassignmentsResponse(Message, key=45, versions="0-1", flexible="0+"):
+    """An error for each partition; the move goes on in the background."""
+
     throttle_time_ms: int32
     allow_replication_factor_change: bool = v("1+", default=True, ignorable=True)
     error_code: int16

@@ -1,4 +1,4 @@
-"""AlterReplicaLogDirs: the request and the response."""
+"""AlterReplicaLogDirs (API 34): move replicas between the directories of a broker (KIP-113)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string
 
 
 class AlterReplicaLogDirsRequest(Message, key=34, versions="1-2", flexible="2+"):
+    """For each directory, by its absolute `path`, the partitions that are to be there."""
+
     dirs: list[AlterReplicaLogDir]
 
     class AlterReplicaLogDir(Struct):
@@ -18,6 +20,8 @@ class AlterReplicaLogDirsRequest(Message, key=34, versions="1-2", flexible="2+")
 
 
 class AlterReplicaLogDirsResponse(Message, key=34, versions="1-2", flexible="2+"):
+    """An error for each partition; the move goes on in the background."""
+
     throttle_time_ms: int32
     results: list[AlterReplicaLogDirTopicResult]
 

@@ -1,4 +1,4 @@
-"""AlterShareGroupOffsets: the request and the response."""
+"""AlterShareGroupOffsets (API 91): move where an empty share group begins to deliver (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, uu
 
 
 class AlterShareGroupOffsetsRequest(Message, key=91, versions="0", flexible="0+"):
+    """New start offsets."""
+
     group_id: string
     topics: list[AlterShareGroupOffsetsRequestTopic]
 
@@ -19,6 +21,8 @@ class AlterShareGroupOffsetsRequest(Message, key=91, versions="0", flexible="0+"
 
 
 class AlterShareGroupOffsetsResponse(Message, key=91, versions="0", flexible="0+"):
+    """An error for each partition."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

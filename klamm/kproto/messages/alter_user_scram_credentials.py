@@ -1,4 +1,4 @@
-"""AlterUserScramCredentials: the request and the response."""
+"""AlterUserScramCredentials (API 51): add, change or delete SCRAM credentials (KIP-554)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
 
 
 class AlterUserScramCredentialsRequest(Message, key=51, versions="0", flexible="0+"):
+    """The client salts and hashes the password itself. `mechanism`: 1 SCRAM-SHA-256, 2 SCRAM-SHA-512."""
+
     deletions: list[ScramCredentialDeletion]
     upsertions: list[ScramCredentialUpsertion]
 
@@ -22,6 +24,8 @@ class AlterUserScramCredentialsRequest(Message, key=51, versions="0", flexible="
 
 
 class AlterUserScramCredentialsResponse(Message, key=51, versions="0", flexible="0+"):
+    """An error for each user."""
+
     throttle_time_ms: int32
     results: list[AlterUserScramCredentialsResult]
 

@@ -1,4 +1,4 @@
-"""BeginQuorumEpoch: the request and the response."""
+"""BeginQuorumEpoch (API 53): a new leader of the quorum tells the voters that it leads (KIP-595)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, string
 
 
 class BeginQuorumEpochRequest(Message, key=53, versions="0-1", flexible="1+"):
+    """The leader and its epoch; v1 with its addresses and the voter that is meant (KIP-853)."""
+
     cluster_id: string | None = None
     voter_id: int32 = v("1+", default=-1, ignorable=True)
     topics: list[TopicData]
@@ -28,6 +30,8 @@ class BeginQuorumEpochRequest(Message, key=53, versions="0-1", flexible="1+"):
 
 
 class BeginQuorumEpochResponse(Message, key=53, versions="0-1", flexible="1+"):
+    """FENCED_LEADER_EPOCH and the later leader, if there is one."""
+
     error_code: int16
     topics: list[TopicData]
     node_endpoints: list[NodeEndpoint] = v("1+", default=[], tag=0)

@@ -1,4 +1,4 @@
-"""BrokerRegistration: the request and the response."""
+"""BrokerRegistration (API 62): a broker joins the cluster (KIP-631)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, ui
 
 
 class BrokerRegistrationRequest(Message, key=62, versions="0-4", flexible="0+"):
+    """Listeners, supported features and directories of a broker that has started.
+
+    `incarnation_id` is new at every start. v2 has the directories (KIP-858), v3 the epoch before a clean stop, else -1
+    (KIP-966).
+    """
+
     broker_id: int32
     cluster_id: string
     incarnation_id: uuid
@@ -29,6 +35,8 @@ class BrokerRegistrationRequest(Message, key=62, versions="0-4", flexible="0+"):
 
 
 class BrokerRegistrationResponse(Message, key=62, versions="0-4", flexible="0+"):
+    """The broker's epoch, which it states in all that it asks of the controller."""
+
     throttle_time_ms: int32
     error_code: int16
     broker_epoch: int64 = -1

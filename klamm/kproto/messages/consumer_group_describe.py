@@ -1,4 +1,4 @@
-"""ConsumerGroupDescribe: the request and the response."""
+"""ConsumerGroupDescribe (API 69): state and members of consumer groups (KIP-848)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string, uui
 
 
 class ConsumerGroupDescribeRequest(Message, key=69, versions="0-1", flexible="0+"):
+    """Groups by id."""
+
     group_ids: list[string]
     include_authorized_operations: bool
 
@@ -21,6 +23,12 @@ class Assignment(Struct):
 
 
 class ConsumerGroupDescribeResponse(Message, key=69, versions="0-1", flexible="0+"):
+    """Each group with its members, what they own and what they are to own.
+
+    `group_state`: Empty, Assigning, Reconciling, Stable or Dead. `member_type` (v1, KIP-1099): 0 classic, 1 consumer,
+    -1 unknown.
+    """
+
     throttle_time_ms: int32
     groups: list[DescribedGroup]
 

@@ -1,4 +1,4 @@
-"""ConsumerGroupHeartbeat: the request and the response."""
+"""ConsumerGroupHeartbeat (API 68): join, stay in and leave a consumer group; the broker assigns (KIP-848)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid, v
 
 
 class ConsumerGroupHeartbeatRequest(Message, key=68, versions="0-1", flexible="0+"):
+    """The one request of a member's life. Fields that have not changed may be null, or -1, but for the first.
+
+    `member_epoch`: 0 joins, -1 leaves, -2 leaves for a while as a static member, else the epoch of the last response.
+    `topic_partitions` are those that the member owns now. v1 has a regular expression to subscribe by, and members
+    choose their own ids, as UUIDs (KIP-1082).
+    """
+
     group_id: string
     member_id: string
     member_epoch: int32
@@ -28,6 +35,12 @@ class TopicPartitions(Struct):
 
 
 class ConsumerGroupHeartbeatResponse(Message, key=68, versions="0-1", flexible="0+"):
+    """The member's epoch and, when it changed, its assignment, which the member then works toward.
+
+    FENCED_MEMBER_EPOCH and UNKNOWN_MEMBER_ID: give everything up and join again. `heartbeat_interval_ms` says when to
+    ask next.
+    """
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

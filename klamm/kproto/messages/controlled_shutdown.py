@@ -1,4 +1,4 @@
-"""ControlledShutdown: the request and the response."""
+"""ControlledShutdown (API 7): gone with ZooKeeper; only the key is left. Brokers now ask in their heartbeat."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from klamm.kproto.schema import Message
 
 
 class ControlledShutdownRequest(Message, key=7, versions="none"):
-    pass
+    """No version is left: brokers sent it to the controller before KRaft."""
 
 
 class ControlledShutdownResponse(Message, key=7, versions="none"):
-    pass
+    """No version is left."""

@@ -1,4 +1,4 @@
-"""ControllerRegistration: the request and the response."""
+"""ControllerRegistration (API 70): a controller tells the active one its listeners and features (KIP-919)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uint16, u
 
 
 class ControllerRegistrationRequest(Message, key=70, versions="0", flexible="0+"):
+    """`incarnation_id` is new at every start."""
+
     controller_id: int32
     incarnation_id: uuid
     zk_migration_ready: bool
@@ -25,6 +27,8 @@ class ControllerRegistrationRequest(Message, key=70, versions="0", flexible="0+"
 
 
 class ControllerRegistrationResponse(Message, key=70, versions="0", flexible="0+"):
+    """OK, or why not."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None

@@ -1,4 +1,4 @@
-"""CreatePartitions: the request and the response."""
+"""CreatePartitions (API 37): more partitions for existing topics (KIP-195)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string
 
 
 class CreatePartitionsRequest(Message, key=37, versions="0-3", flexible="2+"):
+    """`count` is the new total. `assignments` null lets the controller choose the brokers of the new ones."""
+
     topics: list[CreatePartitionsTopic]
     timeout_ms: int32
     validate_only: bool
@@ -20,6 +22,8 @@ class CreatePartitionsRequest(Message, key=37, versions="0-3", flexible="2+"):
 
 
 class CreatePartitionsResponse(Message, key=37, versions="0-3", flexible="2+"):
+    """An error for each topic; v3 may be refused by quota (KIP-599)."""
+
     throttle_time_ms: int32
     results: list[CreatePartitionsTopicResult]
 

@@ -1,4 +1,4 @@
-"""CreateTopics: the request and the response."""
+"""CreateTopics (API 19): new topics with their partitions and settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int8, int16, int32, 
 
 
 class CreateTopicsRequest(Message, key=19, versions="2-7", flexible="5+"):
+    """Create topics. Brokers forward it to the controller (KIP-590).
+
+    `num_partitions` and `replication_factor` -1 take the broker's defaults (v4, KIP-464), or stand there when
+    `assignments` says which brokers get which partition. `validate_only` creates nothing. `timeout_ms` bounds the wait
+    for the controller. v6 may be refused by quota (KIP-599).
+    """
+
     topics: list[CreatableTopic]
     timeout_ms: int32 = 60000
     validate_only: bool = False
@@ -27,6 +34,12 @@ class CreateTopicsRequest(Message, key=19, versions="2-7", flexible="5+"):
 
 
 class CreateTopicsResponse(Message, key=19, versions="2-7", flexible="5+"):
+    """An error for each topic, or what it became.
+
+    v5 returns partitions, replicas and settings (KIP-525); `topic_config_error_code` says so if the client may not see
+    them. v7 has the topic id (KIP-516).
+    """
+
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     topics: list[CreatableTopicResult]
 

@@ -1,4 +1,4 @@
-"""DeleteAcls: the request and the response."""
+"""DeleteAcls (API 31): delete access rules by filters. `create_acls.py` says what the numbers mean."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
 
 
 class DeleteAclsRequest(Message, key=31, versions="1-3", flexible="2+"):
+    """Filters as in DescribeAcls; every rule that one of them matches goes."""
+
     filters: list[DeleteAclsFilter]
 
     class DeleteAclsFilter(Struct):
@@ -19,6 +21,8 @@ class DeleteAclsRequest(Message, key=31, versions="1-3", flexible="2+"):
 
 
 class DeleteAclsResponse(Message, key=31, versions="1-3", flexible="2+"):
+    """For each filter the rules that it deleted."""
+
     throttle_time_ms: int32
     filter_results: list[DeleteAclsFilterResult]
 

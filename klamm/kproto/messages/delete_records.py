@@ -1,4 +1,4 @@
-"""DeleteRecords: the request and the response."""
+"""DeleteRecords (API 21): give up the beginning of partitions (KIP-107)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string
 
 
 class DeleteRecordsRequest(Message, key=21, versions="0-2", flexible="2+"):
+    """Delete records before an offset; -1 stands for the high watermark. Goes to each partition's leader."""
+
     topics: list[DeleteRecordsTopic]
     timeout_ms: int32
 
@@ -19,6 +21,8 @@ class DeleteRecordsRequest(Message, key=21, versions="0-2", flexible="2+"):
 
 
 class DeleteRecordsResponse(Message, key=21, versions="0-2", flexible="2+"):
+    """The new log start of each partition, lowest over its replicas; `low_watermark` is -1 with an error."""
+
     throttle_time_ms: int32
     topics: list[DeleteRecordsTopicResult]
 

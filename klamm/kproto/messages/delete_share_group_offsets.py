@@ -1,4 +1,4 @@
-"""DeleteShareGroupOffsets: the request and the response."""
+"""DeleteShareGroupOffsets (API 92): drop topics from an empty share group (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid
 
 
 class DeleteShareGroupOffsetsRequest(Message, key=92, versions="0", flexible="0+"):
+    """Topics by name."""
+
     group_id: string
     topics: list[DeleteShareGroupOffsetsRequestTopic]
 
@@ -14,6 +16,8 @@ class DeleteShareGroupOffsetsRequest(Message, key=92, versions="0", flexible="0+
 
 
 class DeleteShareGroupOffsetsResponse(Message, key=92, versions="0", flexible="0+"):
+    """An error for each topic."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

@@ -1,4 +1,4 @@
-"""DeleteShareGroupState: the request and the response."""
+"""DeleteShareGroupState (API 86): the group coordinator drops share partitions' state (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid
 
 
 class DeleteShareGroupStateRequest(Message, key=86, versions="0", flexible="0+"):
+    """Partitions of a group."""
+
     group_id: string
     topics: list[DeleteStateData]
 
@@ -18,6 +20,8 @@ class DeleteShareGroupStateRequest(Message, key=86, versions="0", flexible="0+")
 
 
 class DeleteShareGroupStateResponse(Message, key=86, versions="0", flexible="0+"):
+    """An error for each partition."""
+
     results: list[DeleteStateResult]
 
     class DeleteStateResult(Struct):

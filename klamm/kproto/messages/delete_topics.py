@@ -1,4 +1,4 @@
-"""DeleteTopics: the request and the response."""
+"""DeleteTopics (API 20): delete topics by name or id."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, string
 
 
 class DeleteTopicsRequest(Message, key=20, versions="1-6", flexible="4+"):
+    """Delete topics: `topic_names` up to v5, then `topics`, each with either a name or an id (KIP-516)."""
+
     topics: list[DeleteTopicState] = v("6+", default=[])
     topic_names: list[string] = v("0-5", default=[], ignorable=True)
     timeout_ms: int32
@@ -16,6 +18,8 @@ class DeleteTopicsRequest(Message, key=20, versions="1-6", flexible="4+"):
 
 
 class DeleteTopicsResponse(Message, key=20, versions="1-6", flexible="4+"):
+    """An error for each topic; v5 with a message (KIP-599). `name` is null for an id that the client may not see."""
+
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     responses: list[DeletableTopicResult]
 

@@ -1,4 +1,4 @@
-"""DescribeClientQuotas: the request and the response."""
+"""DescribeClientQuotas (API 48): quotas of users, clients and addresses (KIP-546)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, float64, int8, int16, int32, st
 
 
 class DescribeClientQuotasRequest(Message, key=48, versions="0-1", flexible="1+"):
+    """A filter on entities.
+
+    `entity_type`: "user", "client-id" or "ip". `match_type`: 0 this name, 1 the default entity, 2 any name. `strict`
+    leaves out entities that have other types besides.
+    """
+
     components: list[ComponentData]
     strict: bool
 
@@ -16,6 +22,8 @@ class DescribeClientQuotasRequest(Message, key=48, versions="0-1", flexible="1+"
 
 
 class DescribeClientQuotasResponse(Message, key=48, versions="0-1", flexible="1+"):
+    """Entities and their quotas by key, such as producer_byte_rate. An `entity_name` of null is the default entity."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None

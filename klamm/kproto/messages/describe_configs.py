@@ -1,4 +1,4 @@
-"""DescribeConfigs: the request and the response."""
+"""DescribeConfigs (API 32): settings of topics, brokers, groups and client metrics subscriptions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string, v
 
 
 class DescribeConfigsRequest(Message, key=32, versions="1-4", flexible="4+"):
+    """Ask for settings; `configuration_keys` null for all of a resource's.
+
+    `resource_type`: 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group. For a broker, an empty
+    `resource_name` means the default of all brokers. `include_documentation` came with v3 (KIP-569).
+    """
+
     resources: list[DescribeConfigsResource]
     include_synonyms: bool = False
     include_documentation: bool = v("3+", default=False)
@@ -17,6 +23,14 @@ class DescribeConfigsRequest(Message, key=32, versions="1-4", flexible="4+"):
 
 
 class DescribeConfigsResponse(Message, key=32, versions="1-4", flexible="4+"):
+    """The settings with where they come from. A sensitive one has a null value.
+
+    `config_source`: 1 topic, 2 dynamic broker, 3 dynamic default of all brokers, 4 static broker (its file), 5 default,
+    6 logger, 7 client metrics, 8 group. `synonyms` are all values that stand behind each other, the one that counts
+    first (KIP-226). `config_type` (v3, KIP-569): 1 boolean, 2 string, 3 int, 4 short, 5 long, 6 double, 7 list, 8
+    class, 9 password.
+    """
+
     throttle_time_ms: int32
     results: list[DescribeConfigsResult]
 

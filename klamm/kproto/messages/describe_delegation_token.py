@@ -1,4 +1,4 @@
-"""DescribeDelegationToken: the request and the response."""
+"""DescribeDelegationToken (API 41): the delegation tokens that one may see (KIP-48)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, v
 
 
 class DescribeDelegationTokenRequest(Message, key=41, versions="1-3", flexible="2+"):
+    """`owners` null asks for the tokens of all owners."""
+
     owners: list[DescribeDelegationTokenOwner] | None
 
     class DescribeDelegationTokenOwner(Struct):
@@ -14,6 +16,8 @@ class DescribeDelegationTokenRequest(Message, key=41, versions="1-3", flexible="
 
 
 class DescribeDelegationTokenResponse(Message, key=41, versions="1-3", flexible="2+"):
+    """The tokens; v3 also tells who asked for each (KIP-373)."""
+
     error_code: int16
     tokens: list[DescribedDelegationToken]
     throttle_time_ms: int32

@@ -1,4 +1,4 @@
-"""DescribeProducers: the request and the response."""
+"""DescribeProducers (API 61): the producers that a partition's leader remembers (KIP-664)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string
 
 
 class DescribeProducersRequest(Message, key=61, versions="0", flexible="0+"):
+    """Partitions, which the broker must lead."""
+
     topics: list[TopicRequest]
 
     class TopicRequest(Struct):
@@ -14,6 +16,11 @@ class DescribeProducersRequest(Message, key=61, versions="0", flexible="0+"):
 
 
 class DescribeProducersResponse(Message, key=61, versions="0", flexible="0+"):
+    """Producers with their epochs and last sequences, -1 if none.
+
+    `current_txn_start_offset` is -1 outside a transaction; one that stays open for long blocks committed readers.
+    """
+
     throttle_time_ms: int32
     topics: list[TopicResponse]
 

@@ -1,4 +1,4 @@
-"""DescribeQuorum: the request and the response."""
+"""DescribeQuorum (API 55): leader, voters and observers of the metadata quorum (KIP-595)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, int64,
 
 
 class DescribeQuorumRequest(Message, key=55, versions="0-2", flexible="0+"):
+    """The partition is always 0 of __cluster_metadata."""
+
     topics: list[TopicData]
 
     class TopicData(Struct):
@@ -25,6 +27,12 @@ class ReplicaState(Struct):
 
 
 class DescribeQuorumResponse(Message, key=55, versions="0-2", flexible="0+"):
+    """The leader's view of the quorum.
+
+    v1 tells when each replica last fetched and last was caught up, in ms since 1970, -1 if unknown (KIP-836); v2
+    directory ids and the addresses of the voters (KIP-853).
+    """
+
     error_code: int16
     error_message: string | None = v("2+", default="", ignorable=True)
     topics: list[TopicData]

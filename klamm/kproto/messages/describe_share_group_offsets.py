@@ -1,4 +1,4 @@
-"""DescribeShareGroupOffsets: the request and the response."""
+"""DescribeShareGroupOffsets (API 90): where share groups begin to deliver (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, uu
 
 
 class DescribeShareGroupOffsetsRequest(Message, key=90, versions="0-1", flexible="0+"):
+    """`topics` null asks for all of a group."""
+
     groups: list[DescribeShareGroupOffsetsRequestGroup]
 
     class DescribeShareGroupOffsetsRequestGroup(Struct):
@@ -18,6 +20,8 @@ class DescribeShareGroupOffsetsRequest(Message, key=90, versions="0-1", flexible
 
 
 class DescribeShareGroupOffsetsResponse(Message, key=90, versions="0-1", flexible="0+"):
+    """Start offsets, -1 if there is none; v1 how many records are to be delivered yet, -1 if unknown (KIP-1226)."""
+
     throttle_time_ms: int32
     groups: list[DescribeShareGroupOffsetsResponseGroup]
 

@@ -1,4 +1,4 @@
-"""DescribeTopicPartitions: the request and the response."""
+"""DescribeTopicPartitions (API 75): topics with eligible leader replicas, a page at a time (KIP-966)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, string
 
 
 class DescribeTopicPartitionsRequest(Message, key=75, versions="0", flexible="0+"):
+    """Topics by name, none for all, in the order of their names; `cursor` null for the first page.
+
+    The answer has at most `response_partition_limit` partitions; the broker may have a lower limit.
+    """
+
     topics: list[TopicRequest]
     response_partition_limit: int32 = 2000
     cursor: Cursor | None = None
@@ -19,6 +24,12 @@ class DescribeTopicPartitionsRequest(Message, key=75, versions="0", flexible="0+
 
 
 class DescribeTopicPartitionsResponse(Message, key=75, versions="0", flexible="0+"):
+    """Topics and partitions; `next_cursor` is where the next page begins, null at the end.
+
+    `eligible_leader_replicas` hold everything that was committed though they are not in the ISR; `last_known_elr` are
+    those before an unclean election.
+    """
+
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     topics: list[DescribeTopicPartitionsResponseTopic]
     next_cursor: Cursor | None = None

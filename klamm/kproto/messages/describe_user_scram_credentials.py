@@ -1,4 +1,4 @@
-"""DescribeUserScramCredentials: the request and the response."""
+"""DescribeUserScramCredentials (API 50): which SCRAM credentials users have (KIP-554)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
 
 
 class DescribeUserScramCredentialsRequest(Message, key=50, versions="0", flexible="0+"):
+    """`users` null or empty asks for all."""
+
     users: list[UserName] | None
 
     class UserName(Struct):
@@ -13,6 +15,8 @@ class DescribeUserScramCredentialsRequest(Message, key=50, versions="0", flexibl
 
 
 class DescribeUserScramCredentialsResponse(Message, key=50, versions="0", flexible="0+"):
+    """Mechanisms (1 SCRAM-SHA-256, 2 SCRAM-SHA-512) and iterations; never the secrets."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None

@@ -1,4 +1,4 @@
-"""EndQuorumEpoch: the request and the response."""
+"""EndQuorumEpoch (API 54): a leader of the quorum resigns, so that the next is elected without a timeout (KIP-595)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uint16, u
 
 
 class EndQuorumEpochRequest(Message, key=54, versions="0-1", flexible="1+"):
+    """Who should stand for election, the most caught-up first: by id (v0) or by id and directory (v1, KIP-853)."""
+
     cluster_id: string | None = None
     topics: list[TopicData]
     leader_endpoints: list[LeaderEndpoint] = v("1+", default=[], ignorable=True)
@@ -32,6 +34,8 @@ class EndQuorumEpochRequest(Message, key=54, versions="0-1", flexible="1+"):
 
 
 class EndQuorumEpochResponse(Message, key=54, versions="0-1", flexible="1+"):
+    """The epoch and leader that the voter knows."""
+
     error_code: int16
     topics: list[TopicData]
     node_endpoints: list[NodeEndpoint] = v("1+", default=[], tag=0)

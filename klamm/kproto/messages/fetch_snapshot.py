@@ -1,4 +1,4 @@
-"""FetchSnapshot: the request and the response."""
+"""FetchSnapshot (API 59): copy a snapshot of the metadata log, piece by piece (KIP-630)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from klamm.kproto.schema import (
 
 
 class FetchSnapshotRequest(Message, key=59, versions="0-1", flexible="0+"):
+    """Bytes of a snapshot file from `position` on, up to `max_bytes`."""
+
     cluster_id: string | None = v(default=None, tag=0)
     replica_id: int32 = -1
     max_bytes: int32 = 0x7FFFFFFF
@@ -41,6 +43,11 @@ class FetchSnapshotRequest(Message, key=59, versions="0-1", flexible="0+"):
 
 
 class FetchSnapshotResponse(Message, key=59, versions="0-1", flexible="0+"):
+    """A piece of the file, which may begin or end within a batch; `size` is that of the whole file.
+
+    The current leader is told when the node that was asked is not it.
+    """
+
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     error_code: int16
     topics: list[TopicSnapshot]

@@ -1,4 +1,4 @@
-"""Heartbeat: the request and the response."""
+"""Heartbeat (API 12): a member of a classic group is alive."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, int16, int32, string, v
 
 
 class HeartbeatRequest(Message, key=12, versions="0-4", flexible="4+"):
+    """Keep the session alive; v3 names the static member (KIP-345)."""
+
     group_id: string
     generation_id: int32
     member_id: string
@@ -13,5 +15,7 @@ class HeartbeatRequest(Message, key=12, versions="0-4", flexible="4+"):
 
 
 class HeartbeatResponse(Message, key=12, versions="0-4", flexible="4+"):
+    """REBALANCE_IN_PROGRESS tells the member to join again; UNKNOWN_MEMBER_ID and ILLEGAL_GENERATION that it is out."""
+
     throttle_time_ms: int32 = v("1+", default=0, ignorable=True)
     error_code: int16

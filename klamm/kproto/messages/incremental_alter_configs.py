@@ -1,4 +1,4 @@
-"""IncrementalAlterConfigs: the request and the response."""
+"""IncrementalAlterConfigs (API 44): change single settings (KIP-339)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, string
 
 
 class IncrementalAlterConfigsRequest(Message, key=44, versions="0-1", flexible="1+"):
+    """Change settings and leave the others alone; `validate_only` changes nothing.
+
+    `config_operation`: 0 set, 1 delete (back to the default), 2 append to a list, 3 subtract from a list.
+    `resource_type` as in DescribeConfigs.
+    """
+
     resources: list[AlterConfigsResource]
     validate_only: bool
 
@@ -21,6 +27,8 @@ class IncrementalAlterConfigsRequest(Message, key=44, versions="0-1", flexible="
 
 
 class IncrementalAlterConfigsResponse(Message, key=44, versions="0-1", flexible="1+"):
+    """An error for each resource; a resource is changed wholly or not at all."""
+
     throttle_time_ms: int32
     responses: list[AlterConfigsResourceResponse]
 

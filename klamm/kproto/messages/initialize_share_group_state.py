@@ -1,4 +1,4 @@
-"""InitializeShareGroupState: the request and the response."""
+"""InitializeShareGroupState (API 83): the group coordinator starts a share partition's state (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, uu
 
 
 class InitializeShareGroupStateRequest(Message, key=83, versions="0", flexible="0+"):
+    """Where delivery begins; -1 leaves that to the partition's leader."""
+
     group_id: string
     topics: list[InitializeStateData]
 
@@ -20,6 +22,8 @@ class InitializeShareGroupStateRequest(Message, key=83, versions="0", flexible="
 
 
 class InitializeShareGroupStateResponse(Message, key=83, versions="0", flexible="0+"):
+    """An error for each partition."""
+
     results: list[InitializeStateResult]
 
     class InitializeStateResult(Struct):

@@ -1,4 +1,4 @@
-"""LeaderAndIsr: the request and the response."""
+"""LeaderAndIsr (API 4): gone with ZooKeeper; only the key is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from klamm.kproto.schema import Message
 
 
 class LeaderAndIsrRequest(Message, key=4, versions="none"):
-    pass
+    """No version is left: controllers sent it to brokers before KRaft."""
 
 
 class LeaderAndIsrResponse(Message, key=4, versions="none"):
-    pass
+    """No version is left."""

@@ -1,4 +1,4 @@
-"""ListPartitionReassignments: the request and the response."""
+"""ListPartitionReassignments (API 46): the moves under way (KIP-455)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string
 
 
 class ListPartitionReassignmentsRequest(Message, key=46, versions="0", flexible="0+"):
+    """`topics` null asks for all."""
+
     timeout_ms: int32 = 60000
     topics: list[ListPartitionReassignmentsTopics] | None = None
 
@@ -15,6 +17,8 @@ class ListPartitionReassignmentsRequest(Message, key=46, versions="0", flexible=
 
 
 class ListPartitionReassignmentsResponse(Message, key=46, versions="0", flexible="0+"):
+    """All present replicas of each moving partition, and which of them come and go."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None

@@ -1,4 +1,4 @@
-"""Metadata: the request and the response."""
+"""Metadata (API 3): brokers, topics and who leads which partition. Every client polls it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, string
 
 
 class MetadataRequest(Message, key=3, versions="0-13", flexible="9+"):
+    """Ask for topics by name or, from v12 on, by id (KIP-516).
+
+    `topics` null asks for all (v0: an empty list does), an empty list for none, just the brokers.
+    `allow_auto_topic_creation` false keeps a look at a topic from creating it (v4; before, it always may). v8 may ask
+    which operations are authorized (KIP-430); for the cluster DescribeCluster has taken that over since v11 (KIP-700).
+    """
+
     topics: list[MetadataRequestTopic] | None = v(nullable="1+")
     allow_auto_topic_creation: bool = v("4+", default=True)
     include_cluster_authorized_operations: bool = v("8-10", default=False)
@@ -17,6 +24,15 @@ class MetadataRequest(Message, key=3, versions="0-13", flexible="9+"):
 
 
 class MetadataResponse(Message, key=3, versions="0-13", flexible="9+"):
+    """The brokers that can be reached on the listener of the request, and the topics that were asked for.
+
+    `controller_id` is -1 if it is unknown; a KRaft broker names any live broker there, since clients cannot reach a
+    controller. `leader_id` is -1 while a partition has no leader. Authorized operations are bit fields, -2147483648
+    when not asked for. v2 has the cluster id (KIP-78), v5 offline replicas (KIP-112), v7 leader epochs (KIP-320), v10
+    topic ids (KIP-516), v13 `error_code` REBOOTSTRAP_REQUIRED, which sends the client back to its bootstrap addresses
+    (KIP-1102).
+    """
+
     throttle_time_ms: int32 = v("3+", default=0, ignorable=True)
     brokers: list[MetadataResponseBroker]
     cluster_id: string | None = v("2+", default=None, ignorable=True)

@@ -1,4 +1,4 @@
-"""OffsetCommit: the request and the response."""
+"""OffsetCommit (API 8): store the offsets up to which a group has read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, int64,
 
 
 class OffsetCommitRequest(Message, key=8, versions="2-10", flexible="8+"):
+    """Commit offsets of a group: per partition the next record to read, with a string of the client's own.
+
+    `generation_id_or_member_epoch` is a classic group's generation, or the member's epoch in a consumer group (v9,
+    KIP-848); -1 with an empty `member_id` commits from outside, which only an empty group allows.
+    `committed_leader_epoch` is -1 if unknown (v6, KIP-320). `retention_time_ms` ended with v4 (KIP-211). v7 has static
+    members (KIP-345), v10 topic ids in place of names (KIP-848).
+    """
+
     group_id: string
     generation_id_or_member_epoch: int32 = v(default=-1, ignorable=True)
     member_id: string = v(default="", ignorable=True)
@@ -26,6 +34,8 @@ class OffsetCommitRequest(Message, key=8, versions="2-10", flexible="8+"):
 
 
 class OffsetCommitResponse(Message, key=8, versions="2-10", flexible="8+"):
+    """An error code for each partition; also for errors that concern the whole group."""
+
     throttle_time_ms: int32 = v("3+", default=0, ignorable=True)
     topics: list[OffsetCommitResponseTopic]
 

@@ -1,4 +1,4 @@
-"""OffsetFetch: the request and the response."""
+"""OffsetFetch (API 9): read the committed offsets of groups."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, int64,
 
 
 class OffsetFetchRequest(Message, key=9, versions="1-10", flexible="6+"):
+    """Ask for committed offsets of one group, or of several from v8 on (KIP-709).
+
+    `topics` null asks for all of a group's partitions (v2). `require_stable` refuses, with UNSTABLE_OFFSET_COMMIT, to
+    answer while a transaction has offsets pending (v7, KIP-447). v9 names the member that asks and its epoch (KIP-848),
+    v10 goes by topic id.
+    """
+
     group_id: string = v("0-7", default="")
     topics: list[OffsetFetchRequestTopic] | None = v("0-7", default=[], nullable="2-7")
     groups: list[OffsetFetchRequestGroup] = v("8+", default=[])
@@ -28,6 +35,12 @@ class OffsetFetchRequest(Message, key=9, versions="1-10", flexible="6+"):
 
 
 class OffsetFetchResponse(Message, key=9, versions="1-10", flexible="6+"):
+    """Committed offsets; `committed_offset` -1 where there is none, which is no error.
+
+    `committed_leader_epoch` is -1 if it was not committed (v5, KIP-320). Up to v7 `topics` and `error_code` stand at
+    the top, then in each group.
+    """
+
     throttle_time_ms: int32 = v("3+", default=0, ignorable=True)
     topics: list[OffsetFetchResponseTopic] = v("0-7", default=[])
     error_code: int16 = v("2-7", default=0, ignorable=True)

@@ -1,4 +1,4 @@
-"""OffsetForLeaderEpoch: the request and the response."""
+"""OffsetForLeaderEpoch (API 23): where a leader epoch ends, to find where two logs diverge (KIP-101, KIP-320)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, v
 
 
 class OffsetForLeaderEpochRequest(Message, key=23, versions="2-4", flexible="4+"):
+    """Ask for the end of `leader_epoch` in each partition.
+
+    `current_leader_epoch` -1 skips the check that the client's view is current. `replica_id`: a follower's id, -1 a
+    consumer, -2 (the default) a debugging client.
+    """
+
     replica_id: int32 = v("3+", default=-2, ignorable=True)
     topics: list[OffsetForLeaderTopic]
 
@@ -20,6 +26,8 @@ class OffsetForLeaderEpochRequest(Message, key=23, versions="2-4", flexible="4+"
 
 
 class OffsetForLeaderEpochResponse(Message, key=23, versions="2-4", flexible="4+"):
+    """The greatest epoch up to the one asked for that the leader has, and the offset after its end; -1 if none."""
+
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     topics: list[OffsetForLeaderTopicResult]
 

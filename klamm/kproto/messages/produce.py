@@ -1,4 +1,4 @@
-"""Produce: the request and the response."""
+"""Produce (API 0): append record batches to partitions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from klamm.kproto.schema import MISSING, ZERO_UUID, Message, RecordBytes, Struct
 
 
 class ProduceRequest(Message, key=0, versions="3-13", flexible="9+"):
+    """Append record batches, one batch a partition, to the leaders of those partitions.
+
+    `acks`: 0 (no response is sent), 1 (the leader has it) or -1 (all in-sync replicas have it); `timeout_ms` bounds the
+    wait for them. `transactional_id` is null outside a transaction. `records` is one v2 batch, whose base offset the
+    leader assigns.
+
+    v3 brought transactions and v2 batches (KIP-98), v7 zstd (KIP-110), v9 is flexible, v11 may be answered with
+    TRANSACTION_ABORTABLE, v12 adds the partitions to the transaction by itself (KIP-890), v13 goes by topic id instead
+    of name (KIP-516).
+    """
+
     transactional_id: string | None = None
     acks: int16
     timeout_ms: int32
@@ -22,6 +33,14 @@ class ProduceRequest(Message, key=0, versions="3-13", flexible="9+"):
 
 
 class ProduceResponse(Message, key=0, versions="3-13", flexible="9+"):
+    """Where each batch begins in its log, or why it was refused.
+
+    `base_offset` is -1 with an error. `log_append_time_ms` is -1 unless the topic stamps records itself.
+    `log_start_offset` (v5) tells a lost record from a deleted one. v8 names the records that spoil a batch (KIP-467);
+    v10 tells the current leader and its address when the client asked the wrong node (KIP-951). `throttle_time_ms` is
+    what the client should pause for its quota (KIP-219).
+    """
+
     responses: list[TopicProduceResponse]
     throttle_time_ms: int32 = v(default=0, ignorable=True)
     node_endpoints: list[NodeEndpoint] = v("10+", default=[], tag=0)
@@ -46,6 +65,8 @@ class ProduceResponse(Message, key=0, versions="3-13", flexible="9+"):
                 batch_index_error_message: string | None = None
 
             class LeaderIdAndEpoch(Struct):
+                """Left at -1, hence not sent, unless the error is NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH."""
+
                 leader_id: int32 = -1
                 leader_epoch: int32 = -1
 

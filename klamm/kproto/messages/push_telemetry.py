@@ -1,4 +1,4 @@
-"""PushTelemetry: the request and the response."""
+"""PushTelemetry (API 72): a client's metrics (KIP-714)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, int8, int16, int32, uuid
 
 
 class PushTelemetryRequest(Message, key=72, versions="0", flexible="0+"):
+    """`metrics` is an OpenTelemetry MetricsData message, compressed as `compression_type` says."""
+
     client_instance_id: uuid
     subscription_id: int32
     terminating: bool
@@ -14,5 +16,7 @@ class PushTelemetryRequest(Message, key=72, versions="0", flexible="0+"):
 
 
 class PushTelemetryResponse(Message, key=72, versions="0", flexible="0+"):
+    """OK, or why not: UNKNOWN_SUBSCRIPTION_ID has the client ask for its subscription again."""
+
     throttle_time_ms: int32
     error_code: int16

@@ -1,4 +1,4 @@
-"""ReadShareGroupState: the request and the response."""
+"""ReadShareGroupState (API 84): a share partition's leader loads its state (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class ReadShareGroupStateRequest(Message, key=84, versions="0", flexible="0+"):
+    """Partitions, with the epoch of the leader that asks."""
+
     group_id: string
     topics: list[ReadStateData]
 
@@ -19,6 +21,8 @@ class ReadShareGroupStateRequest(Message, key=84, versions="0", flexible="0+"):
 
 
 class ReadShareGroupStateResponse(Message, key=84, versions="0", flexible="0+"):
+    """The start offset and the state of the records behind it: 0 available, 2 acknowledged, 4 archived."""
+
     results: list[ReadStateResult]
 
     class ReadStateResult(Struct):

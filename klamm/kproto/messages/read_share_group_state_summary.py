@@ -1,4 +1,4 @@
-"""ReadShareGroupStateSummary: the request and the response."""
+"""ReadShareGroupStateSummary (API 87): a share partition's start offset, without the records' state (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, uu
 
 
 class ReadShareGroupStateSummaryRequest(Message, key=87, versions="0-1", flexible="0+"):
+    """Partitions of a group."""
+
     group_id: string
     topics: list[ReadStateSummaryData]
 
@@ -19,6 +21,8 @@ class ReadShareGroupStateSummaryRequest(Message, key=87, versions="0-1", flexibl
 
 
 class ReadShareGroupStateSummaryResponse(Message, key=87, versions="0-1", flexible="0+"):
+    """Start offsets; v1 counts what is delivered behind them, -1 if unknown (KIP-1226)."""
+
     results: list[ReadStateSummaryResult]
 
     class ReadStateSummaryResult(Struct):

@@ -1,4 +1,4 @@
-"""ShareAcknowledge: the request and the response."""
+"""ShareAcknowledge (API 79): acknowledge records of a share group without fetching (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class ShareAcknowledgeRequest(Message, key=79, versions="1-2", flexible="0+"):
+    """Batches of offsets with acknowledgements as in ShareFetch."""
+
     group_id: string | None = None
     member_id: string | None
     share_session_epoch: int32
@@ -27,6 +29,8 @@ class ShareAcknowledgeRequest(Message, key=79, versions="1-2", flexible="0+"):
 
 
 class ShareAcknowledgeResponse(Message, key=79, versions="1-2", flexible="0+"):
+    """An error for each partition, and the leader where it has moved."""
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

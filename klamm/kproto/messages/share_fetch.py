@@ -1,4 +1,4 @@
-"""ShareFetch: the request and the response."""
+"""ShareFetch (API 78): acquire records of a share group, and acknowledge earlier ones (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from klamm.kproto.schema import Message, RecordBytes, Struct, int8, int16, int32
 
 
 class ShareFetchRequest(Message, key=78, versions="1-2", flexible="0+"):
+    """Fetch and acknowledge in one.
+
+    `share_session_epoch`: 0 opens a session, -1 ends it. `acknowledge_types`: 0 gap, 1 accept, 2 release, 3 reject, 4
+    renew; one for the batch or one a record. v2 lets a client have no more than `max_records` (`share_acquire_mode` 1,
+    KIP-1206) and renew what it holds (KIP-1222).
+    """
+
     group_id: string | None = None
     member_id: string | None
     share_session_epoch: int32
@@ -39,6 +46,11 @@ class ShareFetchRequest(Message, key=78, versions="1-2", flexible="0+"):
 
 
 class ShareFetchResponse(Message, key=78, versions="1-2", flexible="0+"):
+    """Record batches, and which records of them were acquired, each with how often it has been delivered.
+
+    They are the client's for `acquisition_lock_timeout_ms`.
+    """
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

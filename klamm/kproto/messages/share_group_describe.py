@@ -1,4 +1,4 @@
-"""ShareGroupDescribe: the request and the response."""
+"""ShareGroupDescribe (API 77): state and members of share groups (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid
 
 
 class ShareGroupDescribeRequest(Message, key=77, versions="1", flexible="0+"):
+    """Groups by id."""
+
     group_ids: list[string]
     include_authorized_operations: bool
 
@@ -21,6 +23,8 @@ class Assignment(Struct):
 
 
 class ShareGroupDescribeResponse(Message, key=77, versions="1", flexible="0+"):
+    """Each group with its members and what they are assigned."""
+
     throttle_time_ms: int32
     groups: list[DescribedGroup]
 

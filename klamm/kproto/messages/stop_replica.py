@@ -1,4 +1,4 @@
-"""StopReplica: the request and the response."""
+"""StopReplica (API 5): gone with ZooKeeper; only the key is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from klamm.kproto.schema import Message
 
 
 class StopReplicaRequest(Message, key=5, versions="none"):
-    pass
+    """No version is left: controllers sent it to brokers before KRaft."""
 
 
 class StopReplicaResponse(Message, key=5, versions="none"):
-    pass
+    """No version is left."""

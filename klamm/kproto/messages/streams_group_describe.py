@@ -1,4 +1,4 @@
-"""StreamsGroupDescribe: the request and the response."""
+"""StreamsGroupDescribe (API 89): state, topology and members of streams groups (KIP-1071)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, ui
 
 
 class StreamsGroupDescribeRequest(Message, key=89, versions="0", flexible="0+"):
+    """Groups by id."""
+
     group_ids: list[string]
     include_authorized_operations: bool
 
@@ -45,6 +47,8 @@ class TopicInfo(Struct):
 
 
 class StreamsGroupDescribeResponse(Message, key=89, versions="0", flexible="0+"):
+    """Each group with its topology, members and tasks."""
+
     throttle_time_ms: int32
     groups: list[DescribedGroup]
 

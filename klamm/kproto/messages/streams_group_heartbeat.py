@@ -1,4 +1,4 @@
-"""StreamsGroupHeartbeat: the request and the response."""
+"""StreamsGroupHeartbeat (API 88): join, stay in and leave a streams group, whose broker assigns tasks (KIP-1071)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ class TaskIds(Struct):
 
 
 class StreamsGroupHeartbeatRequest(Message, key=88, versions="0", flexible="0+"):
+    """Fields that have not changed may be null, or -1, but for the first.
+
+    `member_epoch`: 0 joins, -1 leaves, -2 leaves for a while as a static member. `topology` describes the application's
+    subtopologies; a task is a subtopology and a partition.
+    """
+
     group_id: string
     member_id: string
     member_epoch: int32
@@ -82,6 +88,12 @@ class TopicPartition(Struct):
 
 
 class StreamsGroupHeartbeatResponse(Message, key=88, versions="0", flexible="0+"):
+    """The member's epoch and, when they changed, its active, standby and warm-up tasks.
+
+    `status` says what keeps the group from working: 0 stale topology, 1 source topics missing, 2 wrongly partitioned
+    topics, 3 internal topics missing, 4 shut the application down, 5 the assignment waits.
+    """
+
     throttle_time_ms: int32
     error_code: int16
     error_message: string | None = None

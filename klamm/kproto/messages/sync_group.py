@@ -1,4 +1,4 @@
-"""SyncGroup: the request and the response."""
+"""SyncGroup (API 14): hand out the assignment of a classic group's generation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, v
 
 
 class SyncGroupRequest(Message, key=14, versions="0-5", flexible="4+"):
+    """The leader brings `assignments` for all, the others none; all wait for the leader's.
+
+    v3 has static members (KIP-345); v5 tells protocol type and name, which must be those of the group (KIP-559).
+    """
+
     group_id: string
     generation_id: int32
     member_id: string
@@ -20,6 +25,8 @@ class SyncGroupRequest(Message, key=14, versions="0-5", flexible="4+"):
 
 
 class SyncGroupResponse(Message, key=14, versions="0-5", flexible="4+"):
+    """The member's assignment, as the leader wrote it: of consumers, a ConsumerProtocolAssignment."""
+
     throttle_time_ms: int32 = v("1+", default=0, ignorable=True)
     error_code: int16
     protocol_type: string | None = v("5+", default=None, ignorable=True)

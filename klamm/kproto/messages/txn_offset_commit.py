@@ -1,4 +1,4 @@
-"""TxnOffsetCommit: the request and the response."""
+"""TxnOffsetCommit (API 28): commit offsets of a group within a transaction (KIP-98)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import Message, Struct, int16, int32, int64, string, v
 
 
 class TxnOffsetCommitRequest(Message, key=28, versions="0-5", flexible="3+"):
+    """Offsets that count once the transaction commits. Goes to the group's coordinator.
+
+    v3 names the member and its generation, so that a zombie is fenced; -1, "" and null skip that (KIP-447). v5 adds the
+    group to the transaction by itself (KIP-890).
+    """
+
     transactional_id: string
     group_id: string
     producer_id: int64
@@ -27,6 +33,8 @@ class TxnOffsetCommitRequest(Message, key=28, versions="0-5", flexible="3+"):
 
 
 class TxnOffsetCommitResponse(Message, key=28, versions="0-5", flexible="3+"):
+    """An error for each partition."""
+
     throttle_time_ms: int32
     topics: list[TxnOffsetCommitResponseTopic]
 

@@ -1,4 +1,4 @@
-"""UpdateMetadata: the request and the response."""
+"""UpdateMetadata (API 6): gone with ZooKeeper; only the key is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from klamm.kproto.schema import Message
 
 
 class UpdateMetadataRequest(Message, key=6, versions="none"):
-    pass
+    """No version is left: controllers sent it to brokers before KRaft."""
 
 
 class UpdateMetadataResponse(Message, key=6, versions="none"):
-    pass
+    """No version is left."""

@@ -1,4 +1,4 @@
-"""UpdateRaftVoter: the request and the response."""
+"""UpdateRaftVoter (API 82): a voter tells the leader of the quorum its new addresses and versions (KIP-853)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import MISSING, Message, Struct, int16, int32, string, 
 
 
 class UpdateRaftVoterRequest(Message, key=82, versions="0", flexible="0+"):
+    """The voter as it is now."""
+
     cluster_id: string | None
     current_leader_epoch: int32
     voter_id: int32
@@ -24,6 +26,8 @@ class UpdateRaftVoterRequest(Message, key=82, versions="0", flexible="0+"):
 
 
 class UpdateRaftVoterResponse(Message, key=82, versions="0", flexible="0+"):
+    """OK, or why not, and who leads."""
+
     throttle_time_ms: int32
     error_code: int16
     current_leader: CurrentLeader = v(default=MISSING, tag=0)

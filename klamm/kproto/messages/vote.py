@@ -1,4 +1,4 @@
-"""Vote: the request and the response."""
+"""Vote (API 52): elect the leader of the metadata quorum (KIP-595)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from klamm.kproto.schema import ZERO_UUID, Message, Struct, int16, int32, int64,
 
 
 class VoteRequest(Message, key=52, versions="0-2", flexible="0+"):
+    """A candidate asks a voter for its vote, or with `pre_vote` whether it would get it (v2, KIP-996).
+
+    `last_offset_epoch` and `last_offset` tell how far the candidate's log goes. v1 has directory ids, so that a voter
+    with a new disk is another voter (KIP-853).
+    """
+
     cluster_id: string | None = None
     voter_id: int32 = v("1+", default=-1, ignorable=True)
     topics: list[TopicData]
@@ -26,6 +32,8 @@ class VoteRequest(Message, key=52, versions="0-2", flexible="0+"):
 
 
 class VoteResponse(Message, key=52, versions="0-2", flexible="0+"):
+    """Whether the vote is granted, and the leader that the voter knows: -1 for none."""
+
     error_code: int16
     topics: list[TopicData]
     node_endpoints: list[NodeEndpoint] = v("1+", default=[], tag=0)

@@ -1,4 +1,4 @@
-"""WriteShareGroupState: the request and the response."""
+"""WriteShareGroupState (API 85): a share partition's leader stores its state (KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class WriteShareGroupStateRequest(Message, key=85, versions="0-1", flexible="0+"):
+    """What changed since the last write; `start_offset` -1 if that did not. States as in ReadShareGroupState."""
+
     group_id: string
     topics: list[WriteStateData]
 
@@ -29,6 +31,8 @@ class WriteShareGroupStateRequest(Message, key=85, versions="0-1", flexible="0+"
 
 
 class WriteShareGroupStateResponse(Message, key=85, versions="0-1", flexible="0+"):
+    """An error for each partition."""
+
     results: list[WriteStateResult]
 
     class WriteStateResult(Struct):

@@ -1,4 +1,4 @@
-"""WriteTxnMarkers: the request and the response."""
+"""WriteTxnMarkers (API 27): a transaction coordinator has brokers write commit and abort markers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from klamm.kproto.schema import Message, Struct, int8, int16, int32, int64, stri
 
 
 class WriteTxnMarkersRequest(Message, key=27, versions="1-2", flexible="1+"):
+    """Markers to write. `transaction_result` true commits. v2 says by which rules epochs are checked (KIP-1228)."""
+
     markers: list[WritableTxnMarker]
 
     class WritableTxnMarker(Struct):
@@ -22,6 +24,8 @@ class WriteTxnMarkersRequest(Message, key=27, versions="1-2", flexible="1+"):
 
 
 class WriteTxnMarkersResponse(Message, key=27, versions="1-2", flexible="1+"):
+    """An error for each partition of each producer."""
+
     markers: list[WritableTxnMarkerResult]
 
     class WritableTxnMarkerResult(Struct):
