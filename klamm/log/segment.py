@@ -363,9 +363,13 @@ class LogSegment:
         self.offset_index.truncate_to(offset)
         self.time_index.truncate_to(offset)
         self.txn_index.truncate_to(offset)
-        self._max_timestamp = None
         self.bytes_since_index_entry = 0
         self.is_index_full = False
+        # The last index entry may lie before the highest timestamp that is left.
+        self._max_timestamp, self.max_timestamp_offset = self.time_index.last_entry()
+        for _, header in self.headers(self.offset_index.lookup(self.max_timestamp_offset)[1], position):
+            if header[8] > self._max_timestamp:
+                self._max_timestamp, self.max_timestamp_offset = header[8], header[0] + header[6]
         if position == 0:
             self.rolling_timestamp = None
 

@@ -38,7 +38,10 @@ def roll(log: PartitionLog) -> LogSegment:
         segment.roll_jitter_ms = log_dir.entropy.randrange(min(config.segment_jitter_ms, config.segment_ms))
     if config.preallocate:
         segment.preallocate(config.segment_bytes)
-    log.active_segment.seal()
+    sealed = log.active_segment
+    sealed.seal()
+    if (writes := sealed.index_writes()) is not None:
+        _submit(log, writes)  # flushes to come may begin behind this segment
     log.segments.add(segment)
     log.activate(segment)
     take_snapshot(log)

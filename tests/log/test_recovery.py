@@ -152,6 +152,38 @@ def test_a_flipped_bit_ends_the_log_there(lab: Any) -> None:
     assert not [name for name in names if name[:20].isdigit() and int(name[:20]) > recovered.log_end_offset]
 
 
+def test_batches_out_of_order_end_the_log(lab: Any) -> None:
+    log = lab.open()
+    for _ in range(5):
+        lab.append(log, lab.batch(2))
+    data = lab.disk.read(log.active_segment.path)
+    one = len(data) // 5
+    file = lab.disk.open(log.active_segment.path)
+    file.pwrite(data[one : 2 * one], len(data))
+    recovered = lab.open()
+    assert recovered.log_end_offset == 10 and recovered.size_bytes == len(data)
+
+
+def test_epochs_are_those_of_the_records_that_are_left(lab: Any) -> None:
+    log = lab.open()
+    for epoch in range(6):
+        lab.append(log, epoch=epoch)
+    upkeep.close(log)
+    lab.disk.write_atomic("/data/t-0/leader-epoch-checkpoint", b"0\n3\n0 0\n4 4\n9 7\n")
+    again = lab.open(is_clean=True, log_start_offset=2)
+    assert again.epochs.entries() == [(0, 2), (4, 4)]
+
+
+def test_a_crash_after_a_roll_keeps_the_time_of_what_was_sealed(lab: Any) -> None:
+    log = lab.open({"internal.segment.bytes": 250})
+    lab.append(log, lab.batch(timestamp=7))
+    lab.append(log, lab.batch(timestamp=5))
+    upkeep.flush(log)
+    upkeep.roll(log)
+    again = lab.open(recovery_point=log.recovery_point)
+    assert [segment.max_timestamp for segment in again.segments] == [7, -1]
+
+
 def test_below_the_recovery_point_nothing_is_read_again(lab: Any) -> None:
     log = lab.open({"internal.segment.bytes": 500})
     for _ in range(20):

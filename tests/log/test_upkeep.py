@@ -278,6 +278,13 @@ class TestTruncate:
         again = lab.open({"internal.segment.bytes": 400}, recovery_point=log.recovery_point)
         assert again.log_end_offset == end + 1
 
+    def test_the_highest_timestamp_is_that_of_what_is_left(self, lab: Any) -> None:
+        log = lab.open({"message.timestamp.after.max.ms": INT64_MAX})
+        for timestamp in (5, 9, 7, 30):
+            lab.append(log, lab.batch(timestamp=timestamp))
+        upkeep.truncate_to(log, 3)
+        assert (log.active_segment.max_timestamp, log.active_segment.max_timestamp_offset) == (9, 1)
+
     def test_views_of_the_old_bytes_stay(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE})
         fill(lab, log, 4)
