@@ -8,7 +8,8 @@ import pytest
 
 from compat import kafka_jars
 from compat.java.client import Client, Driver
-from compat.java.tools import Tools
+from compat.java.tools import Cli, Tools
+from compat.targets import Target
 
 VERSIONS = {"4.3.1": kafka_jars.KAFKA, "2.8.2": kafka_jars.OLD_CLIENTS}
 
@@ -27,3 +28,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
     running = Tools(tmp_path_factory.mktemp("tools"))
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def cli(tools: Tools, target: Target) -> Cli:
+    """The command line tools, pointed at the broker under test."""
+    return Cli(tools, target.bootstrap)

@@ -14,7 +14,10 @@ from compat import kafka_jars
 
 SOURCES = Path(__file__).resolve().parent / "src"
 
-_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dfile.encoding=UTF-8")
+_OPTIONS = (
+    "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dfile.encoding=UTF-8",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+)  # fmt: skip
 _LOG4J = """\
 status=error
 appender.err.type=Console

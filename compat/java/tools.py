@@ -86,11 +86,50 @@ class Tools:
             guard.cancel()
         return Run(tool, answer["status"], answer["out"], answer["err"])
 
+    def close(self) -> None:
+        self._jvm.close()
+
+
+class Cli:
+    """The tools with the address of one broker."""
+
+    def __init__(self, tools: Tools, bootstrap: str) -> None:
+        self.tools = tools
+        self.bootstrap = bootstrap
+
+    def run(self, tool: str, *arguments: object, stdin: str = "", timeout_s: float = TOOL_TIMEOUT_S) -> Run:
+        """Run a tool to its end, however it ends."""
+        address = ("--bootstrap-server", self.bootstrap)
+        # kafka-cluster takes its options after the sub-command only, the others before or after.
+        line = (*arguments, *address) if tool == "kafka-cluster" else (*address, *arguments)
+        return self.tools.run(tool, *line, stdin=stdin, timeout_s=timeout_s)
+
     def ok(self, tool: str, *arguments: object, stdin: str = "", timeout_s: float = TOOL_TIMEOUT_S) -> Run:
         """Run a tool that must end with status 0."""
         run = self.run(tool, *arguments, stdin=stdin, timeout_s=timeout_s)
         assert run.status == 0, f"{tool} {arguments}: status {run.status}\n{run.out}\n{run.err}"
         return run
 
-    def close(self) -> None:
-        self._jvm.close()
+    def refused(self, tool: str, *arguments: object) -> str:
+        """Run a tool that must end with status 1; what it said."""
+        run = self.run(tool, *arguments)
+        assert run.status == 1, f"{tool} {arguments}: status {run.status}\n{run.out}\n{run.err}"
+        return run.out + run.err
+
+    def create_topic(self, topic: str, partitions: int = 1, **configs: str) -> None:
+        """Create a topic; `configs` are names with "_" for "."."""
+        settings = [arg for name, value in configs.items() for arg in ("--config", f"{name.replace('_', '.')}={value}")]
+        self.ok("kafka-topics", "--create", "--topic", topic, "--partitions", partitions, *settings)
+
+    def produce(self, topic: str, count: int) -> None:
+        """Produce `count` records "0", "1", ... with an acknowledgement of each."""
+        sent = self.ok("kafka-verifiable-producer", "--topic", topic, "--max-messages", count, "--throughput", -1)
+        acknowledged = [event for event in sent.events if event["name"] == "producer_send_success"]
+        assert len(acknowledged) == count, sent.out
+
+    def node_id(self) -> int:
+        """The id of the one broker."""
+        header, *nodes = self.ok("kafka-cluster", "list-endpoints").lines
+        assert header.split() == ["ID", "HOST", "PORT", "RACK", "STATE", "ENDPOINT_TYPE"]
+        assert len(nodes) == 1, nodes
+        return int(nodes[0].split()[0])

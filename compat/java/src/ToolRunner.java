@@ -6,20 +6,25 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.apache.kafka.common.utils.Exit;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs the main methods of Kafka's command line tools one after another in one JVM.
  *
  * <p>A request is a line of JSON: {"main", "args", "stdin", "timeout_ms"}; the answer is a line of JSON: {"status", "out",
  * "err"}. The tools end by Kafka's own Exit class, which is told here to end the tool's thread and not the JVM. What a
- * tool would do at the JVM's end (its shutdown hooks) is done at the end of its run. A tool that does not end in time is
- * stopped as Ctrl-C would do it: its hooks are run; "status" is then null.
+ * tool would do at the JVM's end (its shutdown hooks, by Kafka's Exit or by the JVM itself) is done at the end of its run.
+ * A tool that does not end in time is stopped as Ctrl-C would do it: its hooks are run; "status" is then null. Needs
+ * --add-opens java.base/java.lang=ALL-UNNAMED, to reach the JVM's list of hooks.
  */
 public final class ToolRunner {
     private static final long HOOK_TIMEOUT_MS = 30_000;
@@ -48,6 +53,8 @@ public final class ToolRunner {
                 HOOKS.add(hook);
             }
         });
+        // Logging adds a hook of its own, and that one is for the JVM's real end.
+        LoggerFactory.getLogger(ToolRunner.class);
         ObjectMapper mapper = new ObjectMapper();
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             JsonNode request = mapper.readTree(line);
@@ -81,6 +88,8 @@ public final class ToolRunner {
     private static Integer run(String main, String[] args, long timeoutMs) throws Exception {
         exitStatus = null;
         HOOKS.clear();
+        Map<Thread, Thread> jvmHooks = jvmHooks();
+        Set<Thread> older = Set.copyOf(jvmHooks.keySet());
         Method method = Class.forName(main).getMethod("main", String[].class);
         Integer[] status = {null};
         Thread tool = new Thread(() -> status[0] = invoke(method, args), main);
@@ -89,6 +98,7 @@ public final class ToolRunner {
         tool.join(timeoutMs);
         boolean timely = !tool.isAlive();
         runHooks();
+        runJvmHooks(jvmHooks, older);
         tool.join(HOOK_TIMEOUT_MS);
         if (tool.isAlive()) {
             tool.interrupt();
@@ -109,6 +119,22 @@ public final class ToolRunner {
         } catch (IllegalAccessException failure) {
             failure.printStackTrace();
             return 1;
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<Thread, Thread> jvmHooks() throws ReflectiveOperationException {
+        Field hooks = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        hooks.setAccessible(true);
+        return (Map<Thread, Thread>) hooks.get(null);
+    }
+
+    private static void runJvmHooks(Map<Thread, Thread> hooks, Set<Thread> older) throws InterruptedException {
+        for (Thread hook : Set.copyOf(hooks.keySet())) {
+            if (!older.contains(hook) && Runtime.getRuntime().removeShutdownHook(hook)) {
+                hook.start();
+                hook.join(HOOK_TIMEOUT_MS);
+            }
         }
     }
 
