@@ -165,9 +165,13 @@ class Node:
         broker.producer_ids = ProducerIds(self.metadata)
         slots = config.int("max.incremental.fetch.session.cache.slots")
         broker.fetch_sessions = FetchSessions(slots, self._entropy)
-        partitions = config.int("offsets.topic.num.partitions")
-        broker.groups = GroupCoordinator(group_settings(config), self.clock, self._entropy, partitions)
+        broker.groups = GroupCoordinator(group_settings(config), self.clock, self._entropy, self._group_partition_count)
         return broker
+
+    def _group_partition_count(self) -> int:
+        """What `__consumer_offsets` has, or is to have: it may have been created under another configuration."""
+        topic = self.metadata.image.topics.by_name.get(GROUP_METADATA_TOPIC)
+        return self.config.int("offsets.topic.num.partitions") if topic is None else len(topic.partitions)
 
     # --- metadata
 

@@ -56,10 +56,16 @@ class _Shard:
 class GroupCoordinator:
     """All groups that this broker coordinates."""
 
-    def __init__(self, settings: GroupSettings, clock: Clock, entropy: Entropy, partition_count: int) -> None:
-        """`partition_count`: partitions of `__consumer_offsets` (offsets.topic.num.partitions)."""
+    def __init__(
+        self, settings: GroupSettings, clock: Clock, entropy: Entropy, partition_count: Callable[[], int]
+    ) -> None:
+        """`partition_count` gives the partitions that `__consumer_offsets` has, or will have when it is created.
+
+        From the first partition that is led on, the number stays: groups do not move while the broker runs.
+        """
         self._settings, self._clock, self._entropy = settings, clock, entropy
-        self._partition_count = partition_count
+        self._count_partitions = partition_count
+        self._partition_count = 0
         self._shards: dict[int, _Shard] = {}
         self._closed = False
 
@@ -68,6 +74,7 @@ class GroupCoordinator:
     def on_leadership(self, index: int, partition: CoordinatorPartition) -> None:
         """This broker leads the partition now: load it. Until that is done its groups answer 14."""
         self.on_resigned(index)
+        self._partition_count = self._partition_count or self._count_partitions()
         machine = GroupMachine(self._settings, self._clock, self._entropy)
         coordinator_log = CoordinatorLog(partition, self._clock, self._settings.compression)
 
@@ -113,7 +120,7 @@ class GroupCoordinator:
 
     def partition_for(self, group_id: str) -> int:
         """The partition of `__consumer_offsets` that keeps the group."""
-        return partition_for(group_id, self._partition_count)
+        return partition_for(group_id, self._partition_count or self._count_partitions())
 
     # Members
 

@@ -7,12 +7,13 @@ again; here the answer waits for the topic, which spares every first consumer a 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from klamm.kproto import errors
 from klamm.kproto.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from klamm.metadata.image.image import MetadataImage
+from klamm.metadata.image.partition import PartitionRegistration
 from klamm.server.broker import Broker
 from klamm.server.coordinators.partitioner import partition_for
 from klamm.server.request import RequestContext
@@ -21,6 +22,7 @@ Coordinator = FindCoordinatorResponse.Coordinator
 
 _TOPICS: Final = {0: "__consumer_offsets", 1: "__transaction_state", 2: "__share_group_state"}
 """Key type -> the topic whose partition leaders are the coordinators."""
+_GROUP: Final = 0
 _SHARE: Final = 2
 _SHARE_SINCE: Final = 6
 _BATCH_SINCE: Final = 4
@@ -52,25 +54,33 @@ async def _create_first(
 
 def _find_all(broker: Broker, context: RequestContext, key_type: int, topic: str, keys: list[str]) -> list[Coordinator]:
     image, listener = broker.metadata.image, context.listener_name
-    return [
-        _none(key, errors.INVALID_REQUEST)
-        if key_type == _SHARE and not _SHARE_KEY.fullmatch(key)
-        else _find(image, listener, topic, key)
-        for key in keys
-    ]
+    partitions = _partitions_of(image, topic)
+    found = []
+    for key in keys:
+        if key_type == _SHARE and not _SHARE_KEY.fullmatch(key):
+            found.append(_none(key, errors.INVALID_REQUEST))
+        elif not partitions:
+            found.append(_none(key, errors.COORDINATOR_NOT_AVAILABLE))
+        else:
+            # Groups keep the partition that the coordinator looks for them in, should the topic have grown since.
+            index = broker.groups.partition_for(key) if key_type == _GROUP else partition_for(key, len(partitions))
+            found.append(_leader(image, listener, partitions.get(index), key))
+    return found
 
 
-def _find(image: MetadataImage, listener_name: str, topic_name: str, key: str) -> Coordinator:
-    topic = image.topics.by_name.get(topic_name)
-    if topic is not None and topic.partitions:
-        partition = topic.partitions.get(partition_for(key, len(topic.partitions)))
-        leader = None if partition is None else image.cluster.brokers.get(partition.leader)
-        if leader is not None and not leader.fenced and listener_name in leader.listeners:
-            endpoint = leader.listeners[listener_name]
-            return Coordinator(
-                key=key, node_id=leader.broker_id, host=endpoint.host, port=endpoint.port, error_code=errors.NONE
-            )
-    return _none(key, errors.COORDINATOR_NOT_AVAILABLE)
+def _partitions_of(image: MetadataImage, topic: str) -> Mapping[int, PartitionRegistration]:
+    known = image.topics.by_name.get(topic)
+    return {} if known is None else known.partitions
+
+
+def _leader(image: MetadataImage, listener_name: str, partition: PartitionRegistration | None, key: str) -> Coordinator:
+    leader = None if partition is None else image.cluster.brokers.get(partition.leader)
+    if leader is None or leader.fenced or listener_name not in leader.listeners:
+        return _none(key, errors.COORDINATOR_NOT_AVAILABLE)
+    endpoint = leader.listeners[listener_name]
+    return Coordinator(
+        key=key, node_id=leader.broker_id, host=endpoint.host, port=endpoint.port, error_code=errors.NONE
+    )
 
 
 def _none(key: str, code: int, message: str = "") -> Coordinator:

@@ -210,12 +210,12 @@ class GroupLab:
         self.clock = FakeClock()
         self.entropy = SeededEntropy(1)
         self.partition = FakePartition()
-        self.coordinator = GroupCoordinator(settings, self.clock, self.entropy, 1)
+        self.coordinator = GroupCoordinator(settings, self.clock, self.entropy, lambda: 1)
         self.coordinator.on_leadership(0, self.partition)
 
     def restart(self) -> None:
         self.coordinator.close()
-        self.coordinator = GroupCoordinator(self.settings, self.clock, self.entropy, 1)
+        self.coordinator = GroupCoordinator(self.settings, self.clock, self.entropy, lambda: 1)
         self.coordinator.on_leadership(0, self.partition)
 
     @property

@@ -101,7 +101,7 @@ class GroupBroker:
         for name, partitions in topics.items():
             self.metadata.apply(*topic_records(name, partitions))
         self.topics = _Topics(self.metadata)
-        self.groups = GroupCoordinator(SETTINGS, self.clock, SeededEntropy(1), PARTITIONS)
+        self.groups = GroupCoordinator(SETTINGS, self.clock, SeededEntropy(1), lambda: PARTITIONS)
         self.partitions = [FakePartition() for _ in range(PARTITIONS)]
         for index, partition in enumerate(self.partitions):
             self.groups.on_leadership(index, partition)
