@@ -68,7 +68,9 @@ class Partition:
         return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
 
     def append(self, batches: memoryview, now_ms: int, acks: int = -1, origin: int = validation.CLIENT) -> Appended:
-        """Append a batch of a producer or coordinator. Raises KafkaError (NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas).
+        """Append a batch of a producer or coordinator.
+
+        Raises KafkaError: NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas, and what the log refuses.
 
         When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as
         it is and the producer must not be answered until that future is done.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from klamm.server.broker import Broker
     from klamm.server.request import RequestContext
 
-Handler = Callable[["Broker", "RequestContext", Any], "Message | None | Awaitable[Message | None]"]
+Handler = Callable[["Broker", "RequestContext", Any], "Message | Awaitable[Message | None] | None"]
 
 SERVED: Final[dict[int, str]] = {
     apis.PRODUCE: "produce",

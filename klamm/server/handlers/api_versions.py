@@ -26,6 +26,7 @@ def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest)
         software = (request.client_software_name, request.client_software_version)
         if not all(_SOFTWARE.fullmatch(name) for name in software):
             raise KafkaError(errors.INVALID_REQUEST)
+    on_controller = context.listener_name in broker.config.listeners.controller_names
     response = ApiVersionsResponse(
         error_code=errors.NONE,
         api_keys=[
@@ -34,7 +35,7 @@ def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest)
                 min_version=_PRODUCE_LOW if api.key == apis.PRODUCE else api.low,
                 max_version=api.high,
             )
-            for api in served_apis(apis.BROKER)
+            for api in served_apis(apis.CONTROLLER if on_controller else apis.BROKER)
         ],
     )
     if context.api_version >= 3:
