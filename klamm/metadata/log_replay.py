@@ -34,6 +34,8 @@ class Replayed(NamedTuple):
     kraft_version: int
     voters: VoterSet | None
     has_voters_in_log: bool
+    unsnapshotted_bytes: int
+    """The bytes of the log that were read behind the snapshot."""
 
 
 class LogReplay:
@@ -45,6 +47,7 @@ class LogReplay:
         self.kraft_version = 0
         self.voters: VoterSet | None = None
         self.has_voters_in_log = False
+        self._read_bytes = 0
         self._transaction: list[Message] | None = None
 
     def load_snapshot(self, snapshot_id: SnapshotId, data: bytes, path: str) -> None:
@@ -69,6 +72,7 @@ class LogReplay:
             else:
                 self._data(decode_record_at(record))
         self.offset, self.epoch = batch.last_offset, batch.partition_leader_epoch
+        self._read_bytes += batch.size_bytes
 
     def result(self) -> Replayed:
         return Replayed(
@@ -79,6 +83,7 @@ class LogReplay:
             self.kraft_version,
             self.voters,
             self.has_voters_in_log,
+            self._read_bytes,
         )
 
     def _control(self, record: records.Record) -> None:

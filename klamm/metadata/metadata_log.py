@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
+from klamm.kproto.metadata_records import BeginTransactionRecord, EndTransactionRecord
 from klamm.kproto.schema import Message
 from klamm.log import upkeep, validation
 from klamm.log.log_config import INT64_MAX, LogConfig
@@ -42,6 +43,8 @@ _logger = logging.getLogger(__name__)
 
 BATCH_SIZE_BYTES_MAX = 8 * 1024 * 1024
 """The largest batch a real voter takes."""
+RECORDS_PER_BATCH_MAX = 20_000
+"""About 2 MB of partitions with three replicas."""
 
 
 def metadata_log_config(segment_bytes: int = 1 << 30, segment_ms: int = 604_800_000) -> LogConfig:
@@ -87,9 +90,24 @@ class MetadataLog:
         self._role_callbacks.append(callback)
 
     def append(self, records: Sequence[Message]) -> int:
-        """Append one atomic batch. Raises KafkaError: NOT_CONTROLLER, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE."""
+        """Append all or nothing. Raises KafkaError: NOT_CONTROLLER, KAFKA_STORAGE_ERROR, RECORD_LIST_TOO_LARGE.
+
+        More than RECORDS_PER_BATCH_MAX records become several batches within one transaction (KIP-868).
+        """
+        level = self._metadata_version()
+        if len(records) > RECORDS_PER_BATCH_MAX:
+            records = [BeginTransactionRecord(name="Large change"), *records, EndTransactionRecord()]
+        batches = []
+        for start in range(0, len(records), RECORDS_PER_BATCH_MAX):
+            chunk = records[start : start + RECORDS_PER_BATCH_MAX]
+            data = data_batch(chunk, level, base_offset=0, leader_epoch=0, timestamp_ms=self._clock.time_ms())
+            if len(data) > min(BATCH_SIZE_BYTES_MAX, self.log.config.segment_bytes):
+                message = f"a change of {len(chunk)} metadata records takes {len(data)} bytes"
+                raise KafkaError(errors.RECORD_LIST_TOO_LARGE, message)
+            batches.append(Propose(data, len(chunk)))
         try:
-            self.step(Propose(records))
+            for batch in batches:
+                self.step(batch)
         except NotLeader as error:
             raise KafkaError(errors.NOT_CONTROLLER, str(error)) from None
         return self.end_offset
@@ -101,14 +119,7 @@ class MetadataLog:
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Append):
-            data = data_batch(
-                effect.records,
-                self._metadata_version(),
-                base_offset=0,
-                leader_epoch=effect.epoch,
-                timestamp_ms=self._clock.time_ms(),
-            )
-            self._write(data, effect.epoch)
+            self._write(effect.batch, effect.epoch)
         elif isinstance(effect, Commit):
             self.log.update_high_watermark(effect.offset)
             for callback in self._commit_callbacks:

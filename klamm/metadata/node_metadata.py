@@ -16,7 +16,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest
-from klamm.kproto.metadata_records import NoOpRecord
+from klamm.kproto.metadata_records import FeatureLevelRecord, NoOpRecord
 from klamm.kproto.schema import Message
 from klamm.log.machine import Decision, Driver, SetTimer
 from klamm.metadata import delete_topics, features
@@ -33,6 +33,7 @@ from klamm.metadata.raft import election_state
 from klamm.metadata.raft.core import Became, Raft, Role, Started, UpdateVoter
 from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
 from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, decode_snapshot
+from klamm.metadata.snapshots import Snapshots, SnapshotSettings
 from klamm.metadata.storage_format import Storage, StorageError, bootstrap_records, metadata_directory
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class MetadataSettings(NamedTuple):
     metadata_dir: str | None = None
     segment_bytes: int = 1 << 30
     segment_ms: int = 604_800_000
+    snapshots: SnapshotSettings = SnapshotSettings()
 
 
 class _Driver(Driver[Message]):
@@ -127,7 +129,9 @@ class MetadataNode:
         config = metadata_log_config(settings.segment_bytes, settings.segment_ms)
         log = self._log_dirs.open_metadata_log(config, directory)
         found = replay(log, self._log_dirs.disk)
+        bootstrap = self._bootstrap_records() if not found.delta.features else []
         self.image = found.delta.build(found.offset, found.epoch)
+        _check_level(self.image, bootstrap)
         for publisher in self._publishers:
             publisher(found.delta, self.image)
         raft = self._raft(found, log.directory, log.next_offset, log.epochs.latest_epoch)
@@ -146,11 +150,12 @@ class MetadataNode:
             lambda: self.log.end_offset,
             self._entropy,
         )
+        self.snapshots = Snapshots(log, raft, settings.snapshots, self._clock, found.unsnapshotted_bytes)
         self.log.on_commit(self._publish)
         self._driver = _Driver(self.controller, self.log, self._clock, self._seal)
         self.log.on_role(self._on_role)
         self.log.step(Started())
-        await self._activate(found)
+        await self._activate(found.is_transaction_open, bootstrap)
 
     def _raft(self, found: Replayed, directory: str, end_offset: int, log_epoch: int) -> Raft:
         storage = self.storage
@@ -182,7 +187,7 @@ class MetadataNode:
             end_offset=end_offset,
         )
 
-    async def _activate(self, found: Replayed) -> None:
+    async def _activate(self, is_transaction_open: bool, bootstrap: Sequence[Message]) -> None:
         settings, controller = self._settings, self.controller
         raft = self.log.raft
         endpoints = tuple(VoterEndpoint(e.name, e.host, e.port) for e in settings.controller_endpoints)
@@ -190,13 +195,8 @@ class MetadataNode:
             own = raft.voters.voter(self.storage.node_id)
             assert own is not None
             self.log.step(UpdateVoter(own._replace(endpoints=endpoints)))
-        bootstrap = self._bootstrap_records() if not found.delta.features else []
         min_insync_replicas = settings.static_configs.get(MIN_INSYNC_REPLICAS, "1")
-        self._execute(lambda: activate(controller.state(), bootstrap, found.is_transaction_open, min_insync_replicas))
-        level = controller.state().metadata_version
-        if level < features.METADATA_VERSION_WRITABLE_MIN:
-            name = features.VERSION_NAMES.get(level, str(level))
-            raise StorageError(f"the cluster is at metadata.version {name}; klamm writes 4.0-IV0 and later")
+        self._execute(lambda: activate(controller.state(), bootstrap, is_transaction_open, min_insync_replicas))
         self._execute(lambda: controller.controllers.register(self._registration()))
         self._execute(controller.brokers.fence_dead_local)
         await self._settled(self._execute(self._first_command))
@@ -227,6 +227,7 @@ class MetadataNode:
     def close(self) -> None:
         """Take no more commands; those that wait fail with NOT_CONTROLLER. The log is closed with `log_dirs`."""
         self._driver.close(errors.NOT_CONTROLLER)
+        self.snapshots.close(self.image)
 
     # -- who is told --
 
@@ -253,6 +254,7 @@ class MetadataNode:
                 except Exception:
                     # The batch is committed: the others must follow it, and this one is told of the next.
                     _logger.exception("a reader of the metadata failed at offset %d", image.offset)
+        self.snapshots.on_commit(self.image)
 
     def _on_role(self, became: Became) -> None:
         if became.role is Role.RESIGNED:
@@ -367,3 +369,14 @@ class MetadataNode:
 
     async def _settled(self, answer: R | asyncio.Future[R]) -> R:
         return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+def _check_level(image: MetadataImage, bootstrap: Sequence[Message]) -> None:
+    """Refuse a cluster whose records klamm cannot write, before anything is written. Raises StorageError."""
+    level = image.metadata_version
+    for record in bootstrap:
+        if isinstance(record, FeatureLevelRecord) and record.name == features.METADATA_VERSION:
+            level = record.feature_level
+    if not features.METADATA_VERSION_WRITABLE_MIN <= level <= features.METADATA_VERSION_LATEST:
+        name = features.VERSION_NAMES.get(level, str(level))
+        raise StorageError(f"the cluster is at metadata.version {name}; klamm writes 4.0-IV0 to 4.3-IV0")

@@ -7,7 +7,6 @@ input and effects of the same kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -44,9 +43,10 @@ class Synced(NamedTuple):
 
 
 class Propose(NamedTuple):
-    """The state machine wants these records, as one atomic batch."""
+    """The state machine wants `record_count` records appended: a whole `batch` whose offset and epoch are still open."""
 
-    records: Sequence[Message]
+    batch: bytes
+    record_count: int
 
 
 class UpdateVoter(NamedTuple):
@@ -78,10 +78,10 @@ class AppendControl(NamedTuple):
 
 
 class Append(NamedTuple):
-    """Append records of the state machine as one batch with this leader epoch."""
+    """Append a batch of the state machine with this leader epoch."""
 
     epoch: int
-    records: Sequence[Message]
+    batch: bytes
 
 
 class Commit(NamedTuple):
@@ -141,8 +141,8 @@ class Raft:
             return self._synced(event.offset)
         if isinstance(event, Propose):
             self._check_leader()
-            self.end_offset += len(event.records)
-            return [Append(self.epoch, event.records)]
+            self.end_offset += event.record_count
+            return [Append(self.epoch, event.batch)]
         if isinstance(event, Started):
             return self._start()
         if isinstance(event, UpdateVoter):

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from klamm.kproto import records
-from klamm.kproto.metadata_records import NoOpRecord
 from klamm.metadata.raft.core import (
     Append,
     AppendControl,
@@ -79,7 +78,7 @@ def test_no_election_by_whoever_is_not_the_whole_quorum(voters: VoterSet) -> Non
     core = raft(voters=voters)
     assert core.step(0, Started()) == [Became(Role.UNATTACHED, 0, -1)]
     with pytest.raises(NotLeader):
-        core.step(0, Propose([NoOpRecord()]))
+        core.step(0, Propose(b"batch", 1))
 
 
 def test_static_voter_matches_any_directory() -> None:
@@ -99,8 +98,7 @@ def test_commit_needs_a_record_of_the_own_epoch() -> None:
 def test_propose_counts_the_offsets() -> None:
     core = raft()
     core.step(0, Started())
-    rows = [NoOpRecord(), NoOpRecord()]
-    assert core.step(0, Propose(rows)) == [Append(1, rows)]
+    assert core.step(0, Propose(b"batch", 2)) == [Append(1, b"batch")]
     assert core.end_offset == 5
 
 
@@ -110,7 +108,7 @@ def test_resigned_leader_appends_and_commits_nothing() -> None:
     assert core.step(0, Resign()) == [Became(Role.RESIGNED, 1, 1)]
     assert core.step(0, Synced(3)) == []
     with pytest.raises(NotLeader):
-        core.step(0, Propose([NoOpRecord()]))
+        core.step(0, Propose(b"batch", 1))
 
 
 def test_voter_that_moved() -> None:
