@@ -43,7 +43,7 @@ class Synced(NamedTuple):
 
 
 class Propose(NamedTuple):
-    """The state machine wants `record_count` records appended: a whole `batch` whose offset and epoch are still open."""
+    """The state machine wants records appended: a whole `batch` whose offset and epoch are still open."""
 
     batch: bytes
     record_count: int
