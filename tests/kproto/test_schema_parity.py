@@ -45,7 +45,9 @@ def expected_default(kind: str, text: str | None, array: bool) -> Any:
     return text if kind == "string" else int(text, 0)
 
 
-def check_struct(cls: type[Struct], fields: list[dict[str, Any]], commons: dict[str, Any], valid: Range, flex: Range) -> None:
+def check_struct(
+    cls: type[Struct], fields: list[dict[str, Any]], commons: dict[str, Any], valid: Range, flex: Range
+) -> None:
     ours = cls.__schema__.fields
     assert [json_name(f.name) for f in ours] == [f["name"][0].lower() + f["name"][1:] for f in fields]
     for field, schema in zip(ours, fields, strict=True):

@@ -6,7 +6,7 @@ from klamm.kproto.schema import Message, Struct, int16, int32, string, uuid, v
 
 
 class ConsumerGroupHeartbeatRequest(Message, key=68, versions="0-1", flexible="0+"):
-    """The one request of a member's life. Fields that have not changed may be null, or -1, but for the first.
+    """The one request of a member's life. What has not changed since the last one may be null, or -1.
 
     `member_epoch`: 0 joins, -1 leaves, -2 leaves for a while as a static member, else the epoch of the last response.
     `topic_partitions` are those that the member owns now. v1 has a regular expression to subscribe by, and members

@@ -34,7 +34,7 @@ class TaskIds(Struct):
 
 
 class StreamsGroupHeartbeatRequest(Message, key=88, versions="0", flexible="0+"):
-    """Fields that have not changed may be null, or -1, but for the first.
+    """The one request of a member's life. What has not changed since the last one may be null, or -1.
 
     `member_epoch`: 0 joins, -1 leaves, -2 leaves for a while as a static member. `topology` describes the application's
     subtopologies; a task is a subtopology and a partition.
