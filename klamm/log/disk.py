@@ -237,8 +237,16 @@ class RealDisk:
         os.makedirs(path, exist_ok=True)
 
     def read(self, path: str) -> bytes:
-        with open(path, "rb") as file:
-            return file.read()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            parts = [os.read(fd, size)]
+            while len(parts[-1]) < size and parts[-1]:
+                size -= len(parts[-1])
+                parts.append(os.read(fd, size))
+        finally:
+            os.close(fd)
+        return b"".join(parts)
 
     def write_atomic(self, path: str, data: bytes) -> None:
         temporary = path + ".tmp"

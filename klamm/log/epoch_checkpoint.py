@@ -24,7 +24,7 @@ class LeaderEpochs:
     def __init__(self, entries: list[tuple[int, int]] | None = None) -> None:
         self._epochs = [epoch for epoch, _ in entries or ()]
         self._starts = [start for _, start in entries or ()]
-        self.dirty = entries is None
+        self.dirty = False
 
     @classmethod
     def decode(cls, data: bytes, path: str = FILE) -> LeaderEpochs:

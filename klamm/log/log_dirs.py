@@ -253,8 +253,10 @@ class LogDirs:
         """
         log = self.logs.get((topic, partition))
         if log is not None:
-            if log.topic_id is not None and log.topic_id != topic_id:
-                raise KafkaError(errors.INCONSISTENT_TOPIC_ID, f"{topic}-{partition} belongs to another topic id")
+            try:
+                log.assign_topic_id(topic_id)
+            except InconsistentTopicId as error:
+                raise KafkaError(errors.INCONSISTENT_TOPIC_ID, str(error)) from None
             return log
         leaving = self._leaving.pop((topic, partition), None)
         if leaving is not None and leaving.jobs:

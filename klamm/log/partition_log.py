@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from klamm.kproto import compression, errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER
-from klamm.log import upkeep, validation
+from klamm.log import partition_metadata, upkeep, validation
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.io_thread import Completion
+from klamm.log.partition_metadata import InconsistentTopicId
 from klamm.log.producer_state import BatchMetadata, CompletedTxn, ProducerState, aborted_txn
 from klamm.log.segment import BatchHeader, LogSegment
 from klamm.log.segments import Segments
@@ -80,6 +81,7 @@ class PartitionLog:
         "directory",
         "epochs",
         "flush_waiters",
+        "has_new_files",
         "high_watermark",
         "is_flushing",
         "jobs",
@@ -93,6 +95,7 @@ class PartitionLog:
         "producers",
         "recovery_point",
         "segments",
+        "snapshot_offset",
         "topic",
         "topic_id",
     )
@@ -133,6 +136,10 @@ class PartitionLog:
         self._pending: deque[tuple[int, LogSegment, int, Completion]] = deque()
         self._positions: dict[int, tuple[LogSegment, int]] = {}
         self.jobs = 0
+        self.has_new_files = False
+        """Whether the directory has names that are not synced."""
+        self.snapshot_offset = -1
+        """The newest offset that has a snapshot file."""
         self.is_flushing = False
         self.flush_waiters: deque[tuple[int, Completion]] = deque()
         """(offset, completion) of the flushes asked for, to be finished when all below the offset is synced."""
@@ -169,6 +176,21 @@ class PartitionLog:
             done(error)
 
         self.log_dir.flusher.submit(work, finished)
+
+    def assign_topic_id(self, topic_id: bytes) -> None:
+        """Note which topic this is; the file follows on the flusher. Raises InconsistentTopicId."""
+        if self.topic_id == topic_id:
+            return
+        if self.topic_id is not None:
+            raise InconsistentTopicId(f"{self.directory} belongs to another topic id than the one expected")
+        self.topic_id = topic_id
+        log_dir, path = self.log_dir, f"{self.directory}/{partition_metadata.FILE}"
+
+        def done(error: BaseException | None) -> None:
+            if isinstance(error, OSError) and log_dir.disk.exists(self.directory):
+                log_dir.fail(error)
+
+        self.submit(lambda: partition_metadata.write_topic_id(log_dir.disk, path, topic_id), done)
 
     def close_files(self) -> None:
         """Close all descriptors, when the writes under way are done."""
@@ -452,10 +474,9 @@ class PartitionLog:
                 end = position + segment.batch_size_at(position)
         if end <= position:
             return _EMPTY
-        if segment.is_sealed:
-            if end < segment.size:
-                self._remember(segment.base_offset_at(end), segment, end)
-        elif end == segment.written_size:
+        if end < segment.written_size:
+            self._remember(segment.base_offset_at(end), segment, end)
+        elif segment is self._active:
             self._remember(self.log_end_offset, segment, end)
         data = segment.peek(position, end - position)
         if not aborted:

@@ -60,11 +60,11 @@ def open_log(
     """The log in `directory` (a path), made if it is missing. Raises OSError, InconsistentTopicId.
 
     `is_clean`: the last stop was clean. The offsets are those of the checkpoints, 0 where there is none. `topic_id` is
-    written to `partition.metadata` if that is missing, and must agree with it otherwise.
+    written to `partition.metadata` (on the flusher) if that is missing, and must agree with it otherwise.
     """
     disk = log_dir.disk
     disk.make_directory(directory)
-    topic_id = _agree_on_topic_id(disk, directory, topic_id)
+    known_topic_id = partition_metadata.read_topic_id(disk, f"{directory}/{partition_metadata.FILE}")
     now_ms = log_dir.clock.time_ms()
     segments = _find_segments(disk, directory, config, now_ms)
     epochs = _read_epochs(disk, directory)
@@ -85,7 +85,7 @@ def open_log(
         directory,
         topic,
         partition,
-        topic_id,
+        known_topic_id,
         config,
         Segments(segments),
         epochs=epochs,
@@ -98,18 +98,12 @@ def open_log(
     epochs.truncate_from_start(log.log_start_offset)
     rebuild_producers(log, trusted=end_offset if is_clean else log.segments.floor(recovery_point).base_offset)
     log.update_high_watermark(high_watermark)
+    log.has_new_files = log.log_end_offset == log.segments[0].base_offset
+    if topic_id is not None:
+        log.assign_topic_id(topic_id)
+    for segment in segments[:-1] if log.has_new_files else segments:
+        segment.close()  # most logs rest: a descriptor is opened again by who needs it
     return log
-
-
-def _agree_on_topic_id(disk: Disk, directory: str, topic_id: bytes | None) -> bytes | None:
-    path = f"{directory}/{partition_metadata.FILE}"
-    stored = partition_metadata.read_topic_id(disk, path)
-    if topic_id is None or stored == topic_id:
-        return stored
-    if stored is not None:
-        raise partition_metadata.InconsistentTopicId(f"{path} names another topic id than the one expected")
-    partition_metadata.write_topic_id(disk, path, topic_id)
-    return topic_id
 
 
 def _find_segments(disk: Disk, directory: str, config: LogConfig, now_ms: int) -> list[LogSegment]:
@@ -230,6 +224,7 @@ def rebuild_producers(log: PartitionLog, trusted: int | None = None) -> None:
             else:
                 disk.remove(f"{directory}/{name}")
     log.producers.clear()
+    log.snapshot_offset = log.log_start_offset if log.log_end_offset == log.log_start_offset else -1
     start = log.log_start_offset
     for offset, name in sorted(offsets, reverse=True):
         try:
@@ -239,7 +234,7 @@ def rebuild_producers(log: PartitionLog, trusted: int | None = None) -> None:
             disk.remove(f"{directory}/{name}")
             continue
         log.producers.load(entries, offset)
-        start = offset
+        log.snapshot_offset = start = offset
         break
     if start < log.log_end_offset:
         _replay(log, start)

@@ -162,7 +162,8 @@ class LogSegment:
 
     def seal(self) -> None:
         """No more appends: add the last time index entry, as Kafka does at a roll and at a close."""
-        self.time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
+        if self._max_timestamp is not None:  # else nobody has appended, or even looked
+            self.time_index.maybe_append(self._max_timestamp, self.max_timestamp_offset)
         self.trim()
         self.is_sealed = True
 

@@ -29,12 +29,14 @@ class AbortedTxn(NamedTuple):
 class TxnIndex:
     """The entries of one segment, oldest marker first. Appends go to the file at once: they are rare."""
 
-    __slots__ = ("_disk", "_entries", "_path")
+    __slots__ = ("_disk", "_entries", "_path", "is_dirty")
 
     def __init__(self, disk: Disk, path: str) -> None:
         self._disk = disk
         self._path = path
         self._entries: list[AbortedTxn] | None = None
+        self.is_dirty = False
+        """Whether the file has something that is not synced; who syncs it takes the mark away."""
 
     @property
     def entries(self) -> list[AbortedTxn]:
@@ -60,15 +62,11 @@ class TxnIndex:
         finally:
             file.close()
         entries.append(aborted)
+        self.is_dirty = True
 
-    def fsync(self) -> None:
-        """Sync the file if there is one. Safe on another thread."""
-        if self._disk.exists(self._path):
-            file = self._disk.open(self._path)
-            try:
-                file.fsync()
-            finally:
-                file.close()
+    @property
+    def path(self) -> str:
+        return self._path
 
     def collect(self, fetch_offset: int, upper_bound: int) -> tuple[list[AbortedTxn], bool]:
         """The aborted transactions that touch [fetch_offset, upper_bound), and whether later segments have no more."""

@@ -44,6 +44,7 @@ def roll(log: PartitionLog) -> LogSegment:
         _submit(log, writes)  # flushes to come may begin behind this segment
     log.segments.add(segment)
     log.activate(segment)
+    log.has_new_files = True
     take_snapshot(log)
     flush(log)
     return segment
@@ -53,6 +54,7 @@ def take_snapshot(log: PartitionLog) -> None:
     """Write the producers' state as of the next offset, on the flusher."""
     disk, data = log.log_dir.disk, producer_snapshot.encode(log.producers.producers.values())
     path = _snapshot_path(log, log.next_offset)
+    log.snapshot_offset = log.next_offset
     _submit(log, lambda: disk.write_atomic(path, data))
 
 
@@ -94,23 +96,28 @@ def start_flush(log: PartitionLog) -> None:
 
 
 def _flush_job(log: PartitionLog, target: int) -> Callable[[], None]:
-    disk, directory = log.log_dir.disk, log.directory
+    disk, directory, root = log.log_dir.disk, log.directory, log.log_dir.path
     segments = [s for s in log.segments.from_offset(log.recovery_point) if s.base_offset <= target]
     paths = [segment.path for segment in segments]
-    indexes = [writes for segment in segments if (writes := segment.index_writes()) is not None]
-    txn_indexes = [segment.txn_index for segment in segments]
+    for segment in segments:
+        if segment.txn_index.is_dirty:
+            segment.txn_index.is_dirty = False
+            paths.append(segment.txn_index.path)
+    # The indexes of the segment with the recovery point are not trusted after a crash, so they are not written.
+    indexes = [w for segment in segments if segment.is_sealed and (w := segment.index_writes()) is not None]
     epochs = log.epochs.unwritten()
+    has_new_files, log.has_new_files = log.has_new_files or bool(indexes), False
 
     def work() -> None:
         for path in paths:
             _sync_file(disk, path)
         for write in indexes:
             write()
-        for txn_index in txn_indexes:
-            txn_index.fsync()
+        if has_new_files:
+            disk.fsync_directory(directory)
+            disk.fsync_directory(root)
         if epochs is not None:
             disk.write_atomic(f"{directory}/{epoch_checkpoint.FILE}", epochs)
-        disk.fsync_directory(directory)
 
     return work
 
@@ -294,6 +301,7 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
     log.segments.remove(old)
     log.segments.add(fresh)
     log.activate(fresh)
+    log.has_new_files = True
     log.log_start_offset = offset
     log.epochs.clear()
     _set_end(log, offset)
@@ -330,16 +338,20 @@ def close(log: PartitionLog) -> None:
         return
     disk = log.log_dir.disk
     try:
-        active = log.active_segment
-        active.time_index.maybe_append(active.max_timestamp, active.max_timestamp_offset)
-        active.trim()
-        _flush_job(log, log.log_end_offset)()
+        log.active_segment.seal()
+        is_empty = len(log.segments) == 1 and not log.active_segment.size
+        if not is_empty and (log.recovery_point < log.log_end_offset or log.has_new_files or log.epochs.dirty):
+            _flush_job(log, log.log_end_offset)()
         for segment in log.segments:
-            if (writes := segment.index_writes()) is not None:
+            if segment.size and (writes := segment.index_writes()) is not None:
                 writes()
+                log.has_new_files = True
             segment.close()
-        path = _snapshot_path(log, log.log_end_offset)
-        disk.write_atomic(path, producer_snapshot.encode(log.producers.producers.values()))
+        if log.snapshot_offset != log.log_end_offset:
+            path = _snapshot_path(log, log.log_end_offset)
+            disk.write_atomic(path, producer_snapshot.encode(log.producers.producers.values()))
+        elif log.has_new_files and not is_empty:
+            disk.fsync_directory(log.directory)
     except OSError as error:
         raise log.log_dir.fail(error) from error
     log.recovery_point = log.log_end_offset

@@ -158,6 +158,22 @@ def test_half_deleted_partitions_go_on_being_deleted(lab: Any) -> None:
     assert not [n for n in lab.disk.list_directory("/data") if n.startswith("t-0")]
 
 
+def test_closing_what_did_not_change_writes_nothing(lab: Any) -> None:
+    dirs = started(lab)
+    lab.append(dirs.create("t", 0, ID, LogConfig()), lab.batch(producer_id=1, producer_epoch=0, base_sequence=0))
+    dirs.create("empty", 0, ID, LogConfig())
+    dirs.close(1)
+    assert lab.disk.list_directory("/data/empty-0") == ["00000000000000000000.log", "partition.metadata"]
+    before = dict(lab.disk._files)
+    dirs = started(lab)
+    dirs.close(2)
+    changed = {path for path, node in lab.disk._files.items() if before.get(path) is not node}
+    assert {path.rpartition("/")[2] for path in changed} == {
+        ".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "replication-offset-checkpoint",
+        "log-start-offset-checkpoint",
+    }  # fmt: skip
+
+
 def test_long_names(lab: Any) -> None:
     dirs = started(lab)
     dirs.create("x" * 249, 0, ID, LogConfig())
@@ -175,7 +191,8 @@ def test_a_new_partition_waits_for_the_syncs_of_the_old_one(lab: Any) -> None:
     dirs.delete("t", 0)
     assert len(flusher)
     fresh = dirs.create("t", 0, OTHER, LogConfig())
-    assert not len(flusher)
+    assert lab.disk.list_directory("/data/t-0") == ["00000000000000000000.log"]
+    flusher.run_all()
     assert lab.disk.list_directory("/data/t-0") == ["00000000000000000000.log", "partition.metadata"]
     assert not dirs.directories[0].failure and not fresh.is_offline
 

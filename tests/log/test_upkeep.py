@@ -107,10 +107,8 @@ class TestRoll:
             "00000000000000000000.index",
             "00000000000000000000.log",
             "00000000000000000000.timeindex",
-            "00000000000000000003.index",
             "00000000000000000003.log",
             "00000000000000000003.snapshot",
-            "00000000000000000003.timeindex",
             "leader-epoch-checkpoint",
         ]
         assert log.segments[0].time_index.entries() == [(lab.clock.now_ms, 0)]
