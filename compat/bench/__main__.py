@@ -1,0 +1,146 @@
+"""`python -m compat.bench`: klamm and Kafka 4.3.1 side by side, round by round, and the ratios of their medians.
+
+Both run at the same time and take turns, A B, then B A, so that a slow moment of the machine meets both. Nothing counts
+before Kafka's JVM is warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from compat.bench import report
+from compat.bench.cluster_ready import ClusterReady
+from compat.bench.connections import Connections
+from compat.bench.fetch import Fetch, FetchSealed
+from compat.bench.java_perf import JavaConsume, JavaLz4, JavaProduce, JavaTuned
+from compat.bench.latency import BesideLarge, EndToEnd, Rate
+from compat.bench.librdkafka import LibrdkafkaConsume, LibrdkafkaProduce
+from compat.bench.loaded_memory import LoadedMemory
+from compat.bench.measure import load_average
+from compat.bench.metadata import Metadata
+from compat.bench.produce import Produce1m, Produce16k, TinyPipelined, TinyProduce
+from compat.bench.side import FRESH, Side, loadgen
+from compat.bench.startup import Startup
+from compat.bench.subject import FULL, SHORT, WARM, Length, Subject
+
+SUBJECTS: tuple[Subject, ...] = (
+    ClusterReady(), Startup(), TinyProduce(), TinyPipelined(), Produce16k(), Produce1m(), Fetch(), FetchSealed(),
+    Rate(), BesideLarge(), EndToEnd(), JavaProduce(), JavaTuned(), JavaLz4(), JavaConsume(), LibrdkafkaProduce(),
+    LibrdkafkaConsume(), LoadedMemory(), Connections(), Metadata(),
+)  # fmt: skip
+# These bring Kafka's compiler through the paths that are measured.
+WARMERS: tuple[Subject, ...] = (
+    TinyProduce(), TinyPipelined(), Produce16k(), Produce1m(), Fetch(), Rate(), EndToEnd(), JavaTuned(), Connections()
+)  # fmt: skip
+WARM_ROUNDS = 3
+
+Samples = dict[str, dict[str, list[float]]]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m compat.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, help="rounds of every subject (default: 5; with --short: 3)")
+    parser.add_argument("--short", action="store_true", help="a look, not a measurement: 1 second each, less warming")
+    parser.add_argument("--only", metavar="NAMES", help=f"of {','.join(subject.name for subject in SUBJECTS)}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (3 if options.short else 5)
+    options.length = SHORT if options.short else FULL
+    wanted = options.only.split(",") if options.only else [subject.name for subject in SUBJECTS]
+    unknown = set(wanted) - {subject.name for subject in SUBJECTS}
+    if unknown:
+        parser.error(f"no subject is called {', '.join(sorted(unknown))}")
+    options.subjects = [subject for subject in SUBJECTS if subject.name in wanted]
+    return options
+
+
+def warm(sides: Sequence[Side], subjects: Sequence[Subject], rounds: int, length: Length) -> None:
+    """Put the load on Kafka until its JVM has compiled; klamm gets the same, for its memory's sake."""
+    names = {subject.name for subject in subjects} - {"cluster", "startup", "metadata"}
+    for subject in WARMERS if names else ():
+        note(f"warming: {subject.name}")
+        for side in sides:
+            subject.prepare(side, length)
+            for _ in range(rounds):
+                subject.measure(side, length)
+            subject.clean(side)
+
+
+def run(subject: Subject, sides: Sequence[Side], rounds: int, length: Length, samples: Samples) -> None:
+    """All rounds of one subject; the sides take turns in being first."""
+    for side in sides:
+        subject.prepare(side, length)
+    for number in range(rounds):
+        for side in sides if number % 2 == 0 else reversed(sides):
+            for key, value in subject.measure(side, length).items():
+                samples.setdefault(key, {}).setdefault(side.name, []).append(value)
+    for side in sides:
+        subject.clean(side)
+
+
+def note(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} load {load_average():.1f}  {what}", file=sys.stderr, flush=True)
+
+
+def bench(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was asked for; the report."""
+    samples: Samples = {}
+    loads: dict[str, tuple[float, float]] = {}
+    failed: dict[str, str] = {}
+    began = time.strftime("%Y-%m-%d %H:%M:%S")
+    program = loadgen()
+    with ExitStack() as running:
+        sides = []
+        for make in FRESH.values():
+            target = make()
+            running.callback(target.remove)
+            target.start()
+            sides.append(Side(target, program))
+        warm(sides, options.subjects, 1 if options.short else WARM_ROUNDS, SHORT if options.short else WARM)
+        for subject in options.subjects:
+            note(subject.name)
+            before = load_average()
+            try:
+                run(subject, sides, options.rounds, options.length, samples)
+            except Exception as error:  # The figures of the others are worth having.
+                traceback.print_exc()
+                failed[subject.name] = str(error)
+            loads[subject.name] = before, load_average()
+    return {
+        "began": began,
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
+        "rounds": options.rounds,
+        "seconds": options.length.seconds,
+        "load_average_before_and_after": loads,
+        "failed": failed,
+        "rows": report.rows(samples),
+        "samples": samples,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    found = bench(options)
+    print(report.table(found["rows"]))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    missed = [one["label"] for one in found["rows"] if one["reaches_goal"] is False or one["within_limit"] is False]
+    if missed:
+        print(f"\nbelow the realistic goal: {'; '.join(missed)}", file=sys.stderr)
+    if found["failed"]:
+        print(f"failed: {'; '.join(found['failed'])}", file=sys.stderr)
+    return 1 if found["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
