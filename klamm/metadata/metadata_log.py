@@ -72,6 +72,7 @@ class MetadataLog:
         self._commit_callbacks: list[Callable[[int], None]] = []
         self._role_callbacks: list[Callable[[Became], None]] = []
         self._is_sync_wanted = False
+        self._is_closed = False
 
     @property
     def high_watermark(self) -> int:
@@ -111,6 +112,10 @@ class MetadataLog:
         except NotLeader as error:
             raise KafkaError(errors.NOT_CONTROLLER, str(error)) from None
         return self.end_offset
+
+    def close(self) -> None:
+        """Begin no more syncs: the files are about to be closed, which syncs them."""
+        self._is_closed = True
 
     def step(self, event: Input) -> None:
         """Give the core an input and carry out what it says."""
@@ -152,7 +157,7 @@ class MetadataLog:
 
     def _sync(self) -> None:
         self._is_sync_wanted = False
-        if self.log.is_offline:
+        if self._is_closed or self.log.is_offline:
             return
         end_offset = self.log.next_offset
 

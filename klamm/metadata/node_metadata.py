@@ -228,6 +228,7 @@ class MetadataNode:
         """Take no more commands; those that wait fail with NOT_CONTROLLER. The log is closed with `log_dirs`."""
         self._driver.close(errors.NOT_CONTROLLER)
         self.snapshots.close(self.image)
+        self.log.close()
 
     # -- who is told --
 

@@ -155,7 +155,7 @@ class Running:
             directory.release()
 
     async def create(self, *topics: CreateTopicsRequest.CreatableTopic, validate_only: bool = False) -> Any:
-        request = CreateTopicsRequest(topics=list(topics), timeout_ms=1000, validate_only=validate_only)
+        request = self.lab.creation(*topics, validate_only=validate_only)
         return await settled(self.node.create_topics(request))
 
     def log_bytes(self) -> bytes:
@@ -218,6 +218,10 @@ class Lab:
         running = self.make(**options)
         await running.up()
         return running
+
+    @staticmethod
+    def creation(*topics: CreateTopicsRequest.CreatableTopic, validate_only: bool = False) -> CreateTopicsRequest:
+        return CreateTopicsRequest(topics=list(topics), timeout_ms=1000, validate_only=validate_only)
 
     @staticmethod
     def topic(

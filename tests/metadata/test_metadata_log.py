@@ -71,3 +71,20 @@ async def test_high_watermark_moves_with_the_partition_log(lab: Any) -> None:
     log = running.node.log
     await running.create(lab.topic("a"))
     assert log.high_watermark == log.end_offset == log.log.high_watermark == log.log.recovery_point
+
+
+async def test_nothing_is_synced_behind_the_close(lab: Any) -> None:
+    running = await lab.start()
+    waiting = running.create(lab.topic("a"))  # a coroutine: nothing has run yet
+    answer = running.node.create_topics(lab.creation(lab.topic("b")))
+    running.node.close()
+    running.log_dirs.close(running.node.broker_epoch)
+    jobs: list[Any] = []
+    running.log_dirs.flusher.submit = lambda work, done: jobs.append(work)
+    await lab.turns()
+    assert not jobs
+    with pytest.raises(KafkaError) as caught:
+        await answer
+    assert caught.value.code == errors.NOT_CONTROLLER
+    with pytest.raises(KafkaError):
+        await waiting
