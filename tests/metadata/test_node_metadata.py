@@ -14,6 +14,7 @@ from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest
 from klamm.kproto.messages.describe_quorum import DescribeQuorumRequest
 from klamm.kproto.metadata_records import (
     BrokerRegistrationChangeRecord,
+    FeatureLevelRecord,
     NoOpRecord,
     PartitionChangeRecord,
     RegisterBrokerRecord,
@@ -23,6 +24,7 @@ from klamm.metadata.features import SUPPORTED
 from klamm.metadata.image.image import EMPTY, MetadataDelta
 from klamm.metadata.node_metadata import MetadataSettings
 from klamm.metadata.raft import election_state
+from klamm.metadata.snapshot_file import encode_snapshot
 from klamm.metadata.storage_format import FormatOptions, StorageError
 
 METADATA_DIR = "/data/__cluster_metadata-0"
@@ -371,3 +373,13 @@ async def test_new_controller_gives_everyone_a_session(lab: Any) -> None:
     assert again.image.cluster.brokers[2].is_active
     await lab.clock.advance(2)
     assert again.image.cluster.brokers[2].fenced
+
+
+@pytest.mark.parametrize(("level", "name"), [(21, "3.9-IV0"), (31, "31")])
+async def test_levels_that_klamm_cannot_write_are_refused_before_it_writes(lab: Any, level: int, name: str) -> None:
+    running = lab.make()
+    rows = [FeatureLevelRecord(name="metadata.version", feature_level=level)]
+    lab.disk.write_atomic("/data/bootstrap.checkpoint", encode_snapshot(rows, level, timestamp_ms=1))
+    with pytest.raises(StorageError, match=f"at metadata.version {name}; klamm writes"):
+        await running.node.start()
+    assert lab.disk.size(f"{METADATA_DIR}/00000000000000000000.log") == 0
