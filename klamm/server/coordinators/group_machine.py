@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from klamm.kproto import errors
 from klamm.kproto import group_records as g
 from klamm.kproto.schema import Message
 from klamm.log.machine import Decision
@@ -121,15 +120,6 @@ class GroupMachine:
         """The regular check for what has outlived offsets.retention.minutes; it schedules the next one."""
         turn = Turn()
         self.offsets.expire(turn)
-        self._schedule_expiry(turn)
-        if turn.records:
-            turn.settled = self._expiry_settled
-        return turn.decide(None)
-
-    def _expiry_settled(self, code: int) -> Decision[None, CoordinatorRecord] | None:
-        if code == errors.NONE:
-            return None
-        turn = Turn()
         self._schedule_expiry(turn)
         return turn.decide(None)
 

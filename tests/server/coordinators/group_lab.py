@@ -250,6 +250,13 @@ class GroupLab:
         assert [m.synced().assignment for m in members] == [m.id.encode() for m in members]
 
     def commit(self, group: str, offset: int, topic: str = "t", partition: int = 0, **fields: Any) -> int:
+        """Commit one offset; its error code."""
+        code: int = (
+            result(self.ask_commit(group, offset, topic, partition, **fields)).topics[0].partitions[0].error_code
+        )
+        return code
+
+    def ask_commit(self, group: str, offset: int, topic: str = "t", partition: int = 0, **fields: Any) -> Any:
         version = fields.pop("version", 9)
         metadata, epoch = fields.pop("metadata", "m"), fields.pop("leader_epoch", 3)
         topic_id = fields.pop("topic_id", ZERO_UUID)
@@ -265,9 +272,7 @@ class GroupLab:
         request = OffsetCommitRequest(
             group_id=group, topics=[Topic(name=topic, topic_id=topic_id, partitions=partitions)], **fields
         )
-        answer = result(self.coordinator.commit_offsets(self.context(8, version), request))
-        code: int = answer.topics[0].partitions[0].error_code
-        return code
+        return self.coordinator.commit_offsets(self.context(8, version), request)
 
     def fetch(self, group: str, topics: dict[str, Iterable[int]] | None = None, stable: bool = False) -> Any:
         Group = OffsetFetchRequest.OffsetFetchRequestGroup
