@@ -65,13 +65,11 @@ def read_request_header(frame: memoryview) -> RequestHeader:
 
 def _skip_tags(frame: memoryview, position: int) -> int:
     count, position = read_uvarint(frame, position)
-    last = -1
     for _ in range(count):
-        tag, position = read_uvarint(frame, position)
+        _, position = read_uvarint(frame, position)
         size, position = read_uvarint(frame, position)
-        if size < 0 or position + size > len(frame) or tag <= last:
-            raise ProtocolError("a tagged field of the header is malformed")
-        last = tag
+        if size < 0 or position + size > len(frame):
+            raise ProtocolError("a tagged field of the header ends behind the frame")
         position += size
     return position
 
@@ -135,7 +133,7 @@ class FrameReader:
                 return frames
             stop = position + 4 + size
             if stop > end:
-                if size + 4 > SCRATCH_BYTES:
+                if size + 4 > len(data):
                     self._start_big(size, data[position + 4 : end])
                     return frames
                 break

@@ -1,6 +1,6 @@
 """Records of __remote_log_metadata (KIP-405): which segments are in remote storage.
 
-In the log a value begins with two unsigned varints: record type and version.
+In the log a value begins with three unsigned varints, as in __cluster_metadata: frame version 1, record type, version.
 """
 
 from __future__ import annotations
