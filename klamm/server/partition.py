@@ -60,6 +60,9 @@ class Partition:
         """Fetches to look again when the high watermark has moved."""
         self._touched = touched
         self._commit_callbacks: list[Callable[[int], None]] = []
+        # The checkpoint of the high watermark may lie behind the log after a crash. A leader that is its only in-sync
+        # replica has committed all that it has, as when Kafka's leader counts its own end on taking over.
+        self._advance()
 
     def check_epoch(self, current_leader_epoch: int) -> int:
         """NONE, or the error for a client that believes in another leader epoch (-1: it does not say)."""
