@@ -19,6 +19,7 @@ from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.cluster import Endpoint
 from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
 from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
+from klamm.metadata.snapshots import SnapshotSettings
 from klamm.metadata.storage_format import FormatOptions, open_storage
 from klamm.seams import Clock, Entropy, Network, SystemClock, SystemEntropy, TcpNetwork, Timer
 from klamm.server.broker import Broker
@@ -71,7 +72,7 @@ class Node:
         self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
         self._listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
-        self._is_open = False
+        self._is_open = self._has_metadata = False
 
     async def start(self) -> None:
         """Start, and return when clients are served. Raises LogDirError, StorageError, OSError, KafkaError."""
@@ -85,6 +86,8 @@ class Node:
             await self._start_on(self.log_dirs)
         except BaseException:
             await self._close_listeners()
+            if self._has_metadata:
+                self.metadata.close()
             if self._is_open:
                 self.log_dirs.close()
             raise
@@ -124,6 +127,7 @@ class Node:
         self.broker = self._broker(storage.cluster_id, log_dirs)
         self.metadata.add_publisher(self._publish)
         await self.metadata.start()
+        self._has_metadata = True
         addresses = await self._open_broker_listeners()
         rack = config.get("broker.rack")
         await self.metadata.register_broker(addresses, None if rack is None else str(rack))
@@ -150,6 +154,12 @@ class Node:
             metadata_dir=config.metadata_log_dir,
             segment_bytes=config.int("metadata.log.segment.bytes"),
             segment_ms=config.long("metadata.log.segment.ms"),
+            snapshots=SnapshotSettings(
+                record_bytes=config.long("metadata.log.max.record.bytes.between.snapshots"),
+                interval_ms=config.long("metadata.log.max.snapshot.interval.ms"),
+                retention_bytes=config.long("metadata.max.retention.bytes"),
+                retention_ms=config.long("metadata.max.retention.ms"),
+            ),
         )
 
     def _broker(self, cluster_id: str, log_dirs: LogDirs) -> Broker:
