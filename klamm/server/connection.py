@@ -185,10 +185,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         if len(out) == 1:
             self._transport.write(out[0])
-        elif len(out) < 8 and sum(map(len, out)) > _JOIN_BELOW_BYTES:
-            self._transport.writelines(out)
-        else:
+        elif sum(map(len, out)) < _JOIN_BELOW_BYTES:
             self._transport.write(b"".join(out))
+        else:
+            self._transport.writelines(out)
 
     def _fail(self, error: BaseException) -> None:
         self._hooks.fault(self, error)
