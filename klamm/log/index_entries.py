@@ -1,14 +1,16 @@
-"""What both indexes of a segment are: fixed-size entries in rising order, held in memory.
+"""What both indexes of a segment are: pairs of numbers that rise, held in memory as two arrays.
 
-The index of the active segment grows in memory only; what its file lacks (`unwritten`) is written at a roll, a flush
-and a close. After a crash an index is rebuilt from its segment, so that the file is never trusted beyond a flush.
+The index of the active segment grows in memory only; what its file lacks (`unwritten`) is written at a roll, and at the
+close. After a crash an index is rebuilt from its segment, so that the file is never trusted beyond a sync.
 """
 
 from __future__ import annotations
 
-import struct
-from bisect import bisect_right
-from typing import ClassVar
+import sys
+from array import array
+from typing import ClassVar, Final
+
+_IS_LITTLE_ENDIAN: Final = sys.byteorder == "little"
 
 
 class CorruptIndex(Exception):
@@ -16,59 +18,77 @@ class CorruptIndex(Exception):
 
 
 class IndexEntries:
-    """A sorted array of packed entries."""
+    """Sorted entries (key, int32) with int32 or int64 keys, big-endian in the file."""
 
-    __slots__ = ("_data", "_dirty_from", "base_offset")
+    __slots__ = ("_dirty_from", "_keys", "_values", "base_offset")
 
-    entry: ClassVar[struct.Struct]
+    key_type: ClassVar[str]
+    """The array type code of the keys: i or q."""
+    entry_size: ClassVar[int]
+    """Bytes of an entry in the file."""
 
     def __init__(self, base_offset: int, data: bytes | None = None) -> None:
         """`data`: the bytes of the file, with the zeros at its end that Kafka preallocates; None: there is no file."""
         self.base_offset = base_offset
-        self._data = bytearray() if data is None else bytearray(data[: _used(data, self.entry.size)])
         self._dirty_from: int | None = 0 if data is None else None
+        self._keys, self._values = array(self.key_type), array("i")
+        if data:
+            self._decode(data[: _used(data, self.entry_size)])
 
     def __len__(self) -> int:
-        return len(self._data) // self.entry.size
+        return len(self._keys)
 
-    @property
-    def size_bytes(self) -> int:
-        return len(self._data)
+    def _decode(self, data: bytes) -> None:
+        words = array("i", data)
+        width = self.entry_size // 4
+        keys = array("i", bytes(len(words) // width * (width - 1) * 4))
+        for n in range(width - 1):
+            keys[n :: width - 1] = words[n::width]
+        self._keys.frombytes(keys.tobytes())
+        self._values = words[width - 1 :: width]
+        if _IS_LITTLE_ENDIAN:
+            self._keys.byteswap()
+            self._values.byteswap()
 
-    def _append(self, first: int, second: int) -> None:
+    def _encode(self, start: int) -> bytes:
+        keys, values = self._keys[start:], self._values[start:]
+        if _IS_LITTLE_ENDIAN:
+            keys.byteswap()
+            values.byteswap()
+        key_words = array("i", keys.tobytes())
+        width = self.entry_size // 4
+        words = array("i", bytes(len(values) * self.entry_size))
+        for n in range(width - 1):
+            words[n::width] = key_words[n :: width - 1]
+        words[width - 1 :: width] = values
+        return words.tobytes()
+
+    def _append(self, key: int, value: int) -> None:
         if self._dirty_from is None:
-            self._dirty_from = len(self._data)
-        self._data += self.entry.pack(first, second)
-
-    def _count_to(self, value: int, field: struct.Struct, at: int) -> int:
-        """How many entries have at most `value` in the field that stands `at` bytes into them."""
-        data, size = self._data, self.entry.size
-
-        def read(entry: int) -> int:
-            return int(field.unpack_from(data, entry * size + at)[0])
-
-        return bisect_right(range(len(data) // size), value, key=read)
+            self._dirty_from = len(self._keys)
+        self._keys.append(key)
+        self._values.append(value)
 
     def _keep(self, count: int) -> None:
         """Drop all entries but the first `count`."""
-        if count < len(self):
-            del self._data[count * self.entry.size :]
+        if count < len(self._keys):
+            del self._keys[count:], self._values[count:]
             self._dirty_from = 0
 
     def clear(self) -> None:
-        self._data.clear()
+        self._keep(0)
         self._dirty_from = 0
 
     def unwritten(self) -> tuple[int, bytes] | None:
         """(position, bytes) that the file lacks, from now on taken as written; None when it has all.
 
-        Position 0 means that the file is to hold exactly these bytes.
+        The file ends with these bytes.
         """
         start = self._dirty_from
         if start is None:
             return None
         self._dirty_from = None
-        return start, bytes(self._data[start:])
+        return start * self.entry_size, self._encode(start)
 
 
 def _used(data: bytes, size: int) -> int:

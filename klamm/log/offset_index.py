@@ -6,12 +6,9 @@ batch that begins at the position, as Kafka's does, so that a lookup of that ver
 
 from __future__ import annotations
 
-import struct
-from typing import Final
+from bisect import bisect_left, bisect_right
 
 from klamm.log.index_entries import CorruptIndex, IndexEntries
-
-_INT32: Final = struct.Struct(">i")
 
 
 class OffsetIndex(IndexEntries):
@@ -19,12 +16,13 @@ class OffsetIndex(IndexEntries):
 
     __slots__ = ()
 
-    entry = struct.Struct(">ii")
+    key_type = "i"
+    entry_size = 8
 
     def check(self, segment_size: int) -> None:
         """Raise CorruptIndex when the last entry makes no sense for a segment of `segment_size` bytes."""
-        if self._data:
-            relative, position = self.entry.unpack_from(self._data, len(self._data) - 8)
+        if self._keys:
+            relative, position = self._keys[-1], self._values[-1]
             if relative < 0 or not 0 <= position < segment_size:
                 raise CorruptIndex(f"an index that ends with offset {relative} at {position} of {segment_size} bytes")
 
@@ -33,26 +31,27 @@ class OffsetIndex(IndexEntries):
 
     def entries(self) -> list[tuple[int, int]]:
         """(absolute offset, position) of every entry."""
-        return [(self.base_offset + relative, position) for relative, position in self.entry.iter_unpack(self._data)]
+        return [(self.base_offset + n, position) for n, position in zip(self._keys, self._values, strict=True)]
 
     def lookup(self, offset: int) -> tuple[int, int]:
         """The last entry (absolute offset, position) with an offset of at most `offset`; else (base offset, 0)."""
-        found = self._count_to(offset - self.base_offset, _INT32, 0)
+        found = bisect_right(self._keys, offset - self.base_offset)
         if found == 0:
             return self.base_offset, 0
-        relative, position = self.entry.unpack_from(self._data, (found - 1) * 8)
-        return self.base_offset + relative, position
+        return self.base_offset + self._keys[found - 1], self._values[found - 1]
 
-    def floor_position(self, position: int) -> int:
-        """The highest indexed position that is at most `position`, the start of a batch; 0 if there is none."""
-        found = self._count_to(position, _INT32, 4)
-        return int(_INT32.unpack_from(self._data, found * 8 - 4)[0]) if found else 0
+    def floor_position(self, position: int) -> tuple[int, int]:
+        """The entry (absolute offset, position) with the highest position up to `position`; else (base offset, 0)."""
+        found = bisect_right(self._values, position)
+        if found == 0:
+            return self.base_offset, 0
+        return self.base_offset + self._keys[found - 1], self._values[found - 1]
 
     def offset_from(self, position: int) -> int | None:
         """The offset of the first entry whose position is at least `position`; None if there is none."""
-        found = self._count_to(position - 1, _INT32, 4)
-        return self.base_offset + int(_INT32.unpack_from(self._data, found * 8)[0]) if found < len(self) else None
+        found = bisect_left(self._values, position)
+        return self.base_offset + self._keys[found] if found < len(self._values) else None
 
     def truncate_to(self, offset: int) -> None:
         """Drop the entries of `offset` and above."""
-        self._keep(self._count_to(offset - 1 - self.base_offset, _INT32, 0))
+        self._keep(bisect_left(self._keys, offset - self.base_offset))

@@ -1,8 +1,8 @@
 """One segment of a log: the `.log` file with the indexes beside it, under the name of its first offset.
 
-Knows bytes and positions, not rules: who may append what, and when to roll, is the log's. A sealed segment is read
-through a mapping of the whole file and is never shortened again; the active one is read with pread. Indexes load when
-first needed, and are rebuilt from the batches when they are missing or make no sense.
+Knows bytes and positions, not rules: who may append what, and when to roll, is the log's. Large reads are views of the
+mapped file, small ones of the active segment copies; a file that was mapped is never shortened again. Indexes load
+when first needed, and are rebuilt from the batches when they are missing or make no sense.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _SPAN: Final = struct.Struct(">qi4xb6xi")
 _INT64: Final = struct.Struct(">q")
 _INT32: Final = struct.Struct(">i")
 _WINDOW_BYTES: Final = 8192
+_MAP_FROM_BYTES: Final = 65536
+"""Reads of the active segment from this size on map it anew if need be: touching fresh memory for a copy costs more."""
 MESSAGE_SIZE_MIN: Final = 26
 """The smallest batch: a message of version 0 without key and value."""
 
@@ -92,7 +94,7 @@ class LogSegment:
         self._max_timestamp: int | None = None
         self._file: File | None = None
         self._is_preallocated = False
-        self._view: memoryview | None = None
+        self._view: memoryview | None = None  # the mapped file, as long as it was then
         self._offset_index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
         self.txn_index = TxnIndex(disk, self._stem + TXN_INDEX_SUFFIX)
@@ -170,7 +172,6 @@ class LogSegment:
     def unseal(self) -> None:
         """The segment becomes the active one again (after a truncation)."""
         self.is_sealed = False
-        self._view = None
 
     # -- indexes --
 
@@ -269,14 +270,18 @@ class LogSegment:
     # -- reading --
 
     def peek(self, position: int, size: int) -> Buffer:
-        """Up to `size` bytes at `position`: a view for a sealed segment, a copy for the active one."""
+        """Up to `size` bytes at `position`: a view of the mapped file, or a copy."""
+        view = self._view
         if self.is_sealed and self.written_size == self.size:
-            view = self._view
-            if view is None:
+            if view is None or len(view) < self.size:
                 view = self._view = self.file.view()
                 self.close()
-            return view[position : position + size]
-        return self.file.pread(size, position)
+        elif view is None or position + size > len(view):
+            # A view of a file in memory is a copy of all of it.
+            if size < _MAP_FROM_BYTES or self._disk.is_memory:
+                return self.file.pread(size, position)
+            view = self._view = self.file.view()
+        return view[position : position + size]
 
     def headers(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
         """(position, header) of the batches from `position`, a batch boundary, to `end`; stops at a cut one."""
@@ -306,7 +311,7 @@ class LogSegment:
 
     def find(self, offset: int, end: int) -> tuple[int, int, int] | None:
         """(position, size, base offset) of the first batch before `end` that holds `offset` or a later one."""
-        _, position = self.offset_index.lookup(offset)
+        position = self._checked(*self.offset_index.lookup(offset))
         unpack = _SPAN.unpack_from
         while position < end:
             window = self.peek(position, _WINDOW_BYTES)
@@ -316,6 +321,8 @@ class LogSegment:
                 base_offset, length, magic, delta = unpack(window, at)
                 if magic < 2:
                     delta = 0
+                if length <= 0:
+                    return None
                 if base_offset + delta >= offset:
                     return (position + at, length + 12, base_offset) if position + at < end else None
                 at += length + 12
@@ -324,9 +331,24 @@ class LogSegment:
             position += at
         return None
 
+    def _checked(self, offset: int, position: int) -> int:
+        """`position` of the index entry for `offset`, if a batch that ends with `offset` does begin there.
+
+        Whoever trusts a wrong index serves wrong bytes: it is made anew, and looking begins at the start this time.
+        """
+        if position == 0:
+            return 0
+        span = self.peek(position, _SPAN.size)
+        if len(span) == _SPAN.size:
+            base_offset, _, magic, delta = _SPAN.unpack_from(span)
+            if base_offset + (delta if magic >= MAGIC else 0) == offset:
+                return position
+        self.rebuild_indexes()
+        return 0
+
     def boundary(self, start: int, limit: int) -> int:
         """The last batch boundary at or before `limit`; `start` is one too, and the least that is given."""
-        position = max(start, self.offset_index.floor_position(limit))
+        position = max(start, self._checked(*self.offset_index.floor_position(limit)))
         unpack = _SPAN.unpack_from
         while True:
             window = self.peek(position, _WINDOW_BYTES)
@@ -334,7 +356,7 @@ class LogSegment:
             at = 0
             while at <= stop:
                 after = at + int(unpack(window, at)[1]) + 12
-                if position + after > limit:
+                if position + after > limit or after <= at:
                     return position + at
                 at = after
             if at == 0 or position + at >= self.size:
@@ -357,8 +379,10 @@ class LogSegment:
             self.file.truncate(position)
         else:
             # Readers hold views of the mapped file: it stays as it is, a shorter copy takes its name.
+            data = self.file.pread(position, 0)
             self.close()
-            self._disk.write_atomic(self.path, bytes(self._view[:position]))
+            self._disk.write_atomic(self.path, data)
+            self._view = None
         self.unseal()
         self.size = self.written_size = position
         self.offset_index.truncate_to(offset)

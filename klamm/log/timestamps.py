@@ -52,14 +52,17 @@ def _search(segment: LogSegment, timestamp: int, start_offset: int) -> Timestamp
 
 
 def max_timestamp(log: PartitionLog) -> TimestampOffset | None:
-    """The first record with the highest timestamp of the log; None in an empty log (ListOffsets -3, KIP-734)."""
+    """The first record with the highest timestamp of the log; None in an empty log (ListOffsets -3, KIP-734).
+
+    As in Kafka it may lie below the log start: what DeleteRecords has hidden in a segment that is still there counts.
+    """
     best: LogSegment | None = None
     for segment in log.segments:
         if segment.size >= HEADER_SIZE and (best is None or segment.max_timestamp > best.max_timestamp):
             best = segment
     if best is None or best.max_timestamp == NO_TIMESTAMP:
         return None
-    return _search(best, best.max_timestamp, log.log_start_offset)
+    return _search(best, best.max_timestamp, 0)
 
 
 def _batch_at(segment: LogSegment, position: int, size: int) -> Batch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from klamm.kproto.uuids import uuid_bytes
@@ -40,7 +42,7 @@ class TestOffsetIndex:
         assert [index.lookup(offset) for offset in (100, 154, 155, 199, 200, 259, 260, 9999)] == [
             (100, 0), (100, 0), (155, 4119), (155, 4119), (200, 9000), (200, 9000), (260, 14000), (260, 14000),
         ]  # fmt: skip
-        assert [index.floor_position(p) for p in (0, 4118, 4119, 13999, 14000, 99999)] == [
+        assert [index.floor_position(p)[1] for p in (0, 4118, 4119, 13999, 14000, 99999)] == [
             0,
             0,
             4119,
@@ -88,7 +90,7 @@ class TestTimeIndex:
         assert index.last_entry() == (5, 1) and index.last_timestamp == 5
 
     def test_check(self) -> None:
-        rows = TimeIndex.entry.pack(9, 1) + TimeIndex.entry.pack(8, 2)
+        rows = struct.pack(">qiqi", 9, 1, 8, 2)
         with pytest.raises(CorruptIndex):
             TimeIndex(0, rows).check()
 

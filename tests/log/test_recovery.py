@@ -220,6 +220,41 @@ def test_indexes_are_rebuilt_when_first_used(lab: Any, damage: str) -> None:
         assert facts(reopened) == before
 
 
+@pytest.mark.parametrize("shift", [1, -1, 40, 1 << 24])
+def test_an_index_that_points_elsewhere_is_not_trusted(lab: Any, shift: int) -> None:
+    config = {"internal.segment.bytes": 3000, "index.interval.bytes": 200}
+    log = lab.open(config)
+    for _ in range(60):
+        lab.append(log, lab.batch(2))
+    before = everything(log)
+    one = len(lab.batch(2))
+    upkeep.close(log)
+    for segment in log.segments:
+        path = segment.path_of(".index")
+        rows = list(struct.iter_unpack(">ii", lab.disk.read(path)))
+        wrong = [(offset, max(0, position + shift)) for offset, position in rows[:-1]] + rows[-1:]
+        lab.disk.write_atomic(path, b"".join(struct.pack(">ii", *row) for row in wrong))
+    for read_first in (0, 50):
+        reopened = lab.open(config, is_clean=True, high_watermark=log.high_watermark)
+        for offset in range(read_first, log.log_end_offset):
+            data = bytes(reopened.read(offset, 3 * one).data)
+            batches = list(records.batches(data))
+            assert batches[0].base_offset <= offset <= batches[0].last_offset
+            assert sum(batch.size_bytes for batch in batches) == len(data)
+        assert everything(reopened) == before
+
+
+def test_damage_below_the_recovery_point_ends_no_loop(lab: Any) -> None:
+    log = lab.open()
+    for _ in range(5):
+        lab.append(log, lab.batch(2))
+    one = log.size_bytes // 5
+    lab.disk.open(log.active_segment.path).pwrite(struct.pack(">i", -12), one + 8)
+    log.forget_positions()
+    assert log.read(6, 1000).data == b""
+    assert len(log.read(0, 4 * one).data) == one
+
+
 def test_log_start_beyond_the_end(lab: Any) -> None:
     log = lab.open()
     lab.append(log, lab.batch(5))

@@ -58,6 +58,15 @@ def test_without_records_or_timestamps(lab: Any) -> None:
     assert timestamps.offset_for_timestamp(log, 0) is None and timestamps.max_timestamp(log) is None
 
 
+def test_the_largest_timestamp_may_be_of_a_deleted_record(lab: Any) -> None:
+    log = lab.open()
+    for timestamp in (1, 9, 2, 3):
+        lab.append(log, lab.batch(timestamp=timestamp))
+    upkeep.delete_records(log, 2)
+    assert timestamps.max_timestamp(log) == (9, 1, 0)
+    assert timestamps.offset_for_timestamp(log, 1) == (2, 2, 0)
+
+
 def test_log_append_time(lab: Any) -> None:
     log = lab.open({"message.timestamp.type": "LogAppendTime"})
     lab.append(log, lab.batch(3, timestamp=5))
