@@ -54,7 +54,7 @@ def _answer(convert: Callable[[dict[str, Any]], dict[str, Any]], line: bytes) ->
             raise ProtocolError("a JSON object was expected")
         out.update({k: question[k] for k in ("id", "name", "version") if k in question})
         out.update(convert(question))
-    except (ProtocolError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ProtocolError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         out["error"] = f"{type(error).__name__}: {error}"
     return out
 
@@ -77,11 +77,13 @@ def _decode(question: dict[str, Any]) -> dict[str, Any]:
 
     cls, version, flexible = _message(question)
     raw = bytes.fromhex(question["hex"])
-    message = cls.decode(raw, version)
+    message, end = cls.decode_from(raw, 0, version)
     out: dict[str, Any] = {"json": to_json(message, version, flexible)}
     tags = unknown_tags(message)
     if tags:
         out["unknown_tags"] = tags
+    if end < len(raw):
+        out["bytes_left"] = len(raw) - end
     try:
         out["reencoded_equal"] = message.encode(version) == raw
     except ProtocolError:

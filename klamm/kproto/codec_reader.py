@@ -6,6 +6,7 @@ takes at least one byte, so time and memory stay within a factor of the input's 
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,18 @@ from typing import Any
 from klamm.kproto.codec_source import FIXED, STRING_LIMIT, Source
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import MISSING, Field, Message, RecordBytes, Struct, UnknownTags
+
+
+def _replace_malformed(error: UnicodeError) -> tuple[str, int]:
+    """U+FFFD for every malformed part of a string; a surrogate in UTF-8 is one part to Java and three to Python."""
+    assert isinstance(error, UnicodeDecodeError)
+    data, start = error.object, error.start
+    if data[start] != 0xED or not 0xA0 <= int.from_bytes(data[start + 1 : start + 2]) <= 0xBF:
+        return "\ufffd", error.end
+    return "\ufffd", start + (3 if 0x80 <= int.from_bytes(data[start + 2 : start + 3]) <= 0xBF else 2)
+
+
+codecs.register_error("kafka", _replace_malformed)
 
 
 def _raw_uvarint(data: RecordBytes, position: int) -> tuple[int, int]:
@@ -219,7 +232,7 @@ class Decoder(Source):
         self.line(f"q = p + {length}")
         self.line("if q > e: raise short()")
         if field.type == "string":
-            self.line(f"{target} = str(b[p:q], 'utf-8', 'replace')")
+            self.line(f"{target} = str(b[p:q], 'utf-8', 'kafka')")
         elif field.type == "bytes":
             self.line(f"{target} = bytes(b[p:q])")
         else:

@@ -52,7 +52,7 @@ def read_request_header(frame: memoryview) -> RequestHeader:
             position += size
             if position > len(frame):
                 raise ProtocolError("the client id ends behind the frame")
-            client_id = str(frame[10:position], "utf-8", "replace")
+            client_id = str(frame[10:position], "utf-8", "kafka")  # the reader's way with malformed UTF-8
         if api.request_header_version(version) == 2:
             count = frame[position]
             position += 1

@@ -183,6 +183,24 @@ def test_lengths_at_the_edge_of_int32() -> None:
         MetadataRequest.decode(b"\x80\x80\x80\x80\x08\x00\x00\x00", 12)
 
 
+@pytest.mark.parametrize(
+    "raw, text",
+    [
+        (b"\xed\xa0\x80", "\ufffd"),  # a surrogate is one malformed part to Java, and three to Python
+        (b"\xed\xa0\x80\xed\xb0\x80", "\ufffd\ufffd"),
+        (b"\xed\xbf\xff", "\ufffd\ufffd"),
+        (b"\xed\xa0", "\ufffd"),
+        (b"\xed", "\ufffd"),
+        (b"\xed\x9f\xbf", "\ud7ff"),
+        (b"\xff\xc0\x80", "\ufffd\ufffd\ufffd"),
+        (b"a\xf0\x9f\x98", "a\ufffd"),
+    ],
+    ids=lambda value: value.hex() if isinstance(value, bytes) else "",
+)
+def test_malformed_utf8_is_replaced_as_java_does(raw: bytes, text: str) -> None:
+    assert SaslHandshakeRequest.decode(len(raw).to_bytes(2) + raw, 1).mechanism == text
+
+
 @pytest.mark.parametrize("version", range(14))
 def test_structs_that_were_encoded_before(version: int) -> None:
     topic_class = MetadataResponse.MetadataResponseTopic
