@@ -69,7 +69,7 @@ class ClassicProtocol:
             )
         if member.awaiting_sync is None:
             member.awaiting_sync = asyncio.get_running_loop().create_future()
-        if group.leader_id == member.member_id and not turn.records:
+        if group.leader_id == member.member_id:
             assignments = {a.member_id: a.assignment for a in request.assignments}
             turn.records.append(group_record(group, assignments))
             turn.settled = self._sync_settled(group, group.generation_id)

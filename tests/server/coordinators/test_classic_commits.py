@@ -98,7 +98,8 @@ async def test_what_a_refusal_means_to_clients(lab: GroupLab, refused: int, told
 
 
 async def test_a_static_member_whose_new_id_cannot_be_written_keeps_its_old_one(lab: GroupLab) -> None:
-    old, new = lab.member(instance="i"), lab.member(instance="i")
+    old = lab.member(instance="i", protocols={"range": b"old"})
+    new = lab.member(instance="i", protocols={"range": b"new"}, session_timeout_ms=60000)
     lab.stable(old)
     lab.partition.refuse = errors.NOT_ENOUGH_REPLICAS
     assert result(new.ask_join()).error_code == errors.COORDINATOR_NOT_AVAILABLE
@@ -106,6 +107,10 @@ async def test_a_static_member_whose_new_id_cannot_be_written_keeps_its_old_one(
     assert old.heartbeat() == 0
     old.ask_sync()
     assert old.synced().assignment == old.id.encode()
+    described = lab.describe("g").members
+    assert [(m.member_id, m.member_metadata) for m in described] == [(old.id, b"old")]
+    lab.advance(10000)
+    assert old.heartbeat() == errors.UNKNOWN_MEMBER_ID
 
 
 async def test_a_static_member_is_answered_when_its_new_id_is_committed(lab: GroupLab) -> None:

@@ -174,3 +174,23 @@ async def test_a_group_that_was_loaded_over_its_size_rebalances(lab: GroupLab) -
     for member in members:
         member.join()
     assert result(members[2].joining).error_code == errors.GROUP_MAX_SIZE_REACHED
+
+
+async def test_a_member_that_leaves_while_it_waits_is_told_so(lab: GroupLab) -> None:
+    first, second = lab.member(), lab.member()
+    first.join()
+    second.join()
+    lab.advance(0)
+    follower = second if first.joined().leader == first.id else first
+    second.joined()
+    follower.ask_sync()
+    follower.leave()
+    assert follower.synced().error_code == errors.UNKNOWN_MEMBER_ID
+
+
+async def test_who_waits_in_a_full_group_may_ask_again(lab: GroupLab) -> None:
+    full = GroupLab(lab.settings._replace(max_size=1))
+    member = full.member().join()
+    member.ask_join()
+    assert member.waits
+    assert result(full.member().ask_join()).error_code == errors.GROUP_MAX_SIZE_REACHED

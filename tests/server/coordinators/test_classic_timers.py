@@ -134,6 +134,50 @@ async def test_initial_delay_of_zero_still_waits_for_those_who_come_together() -
     assert first.joined().generation_id == second.joined().generation_id == 1
 
 
+async def test_members_that_were_loaded_have_one_session_to_be_heard_of(lab: GroupLab) -> None:
+    first, second = lab.member(session_timeout_ms=10000), lab.member(session_timeout_ms=20000)
+    lab.stable(first, second)
+    lab.advance(9000)
+    lab.restart()
+    lab.advance(9999)
+    assert lab.describe("g").group_state == "Stable"
+    lab.advance(1)
+    assert lab.describe("g").group_state == "PreparingRebalance"
+    lab.advance(10000)
+    assert lab.describe("g").group_state == "Empty"
+
+
+async def test_members_that_are_gone_have_no_timers(lab: GroupLab) -> None:
+    first, second = lab.member(rebalance_timeout_ms=5000), lab.member(rebalance_timeout_ms=5000)
+    before = lab.clock.pending
+    lab.stable(first, second)
+    lab.advance(6000)
+    first.heartbeat()
+    second.heartbeat()
+    assert lab.clock.pending == before + 2  # two sessions
+    first.protocols = {"range": b"changed"}
+    first.join()
+    lab.advance(5000)
+    assert first.joined().generation_id == 2
+    assert lab.clock.pending == before + 2  # one session, and the sync phase
+    first.leave()
+    assert lab.clock.pending == before
+
+
+async def test_a_static_member_that_comes_back_before_it_synced_is_not_waited_for(lab: GroupLab) -> None:
+    one = lab.member(instance="i1", rebalance_timeout_ms=5000, session_timeout_ms=60000)
+    two = lab.member(instance="i2", rebalance_timeout_ms=5000, session_timeout_ms=60000)
+    one.join()
+    two.join()
+    lab.advance(0)
+    leader, other = (one, two) if one.joined().leader == one.id else (two, one)
+    leader.ask_sync({other.joined().member_id: b"2"})
+    again = lab.member(instance=other.instance, rebalance_timeout_ms=5000, session_timeout_ms=60000).join()
+    assert again.joined().generation_id == 1
+    lab.advance(5000)
+    assert leader.heartbeat() == again.heartbeat() == 0
+
+
 async def test_nothing_is_left_to_wait_for_when_the_broker_stops(lab: GroupLab) -> None:
     lab.stable(lab.member(), lab.member())
     lab.member(group="h").join()
