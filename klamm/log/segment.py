@@ -405,6 +405,7 @@ class LogSegment:
 
     def trim(self) -> None:
         if self._is_preallocated:
+            self._view = None  # it reaches beyond the new end; those that were given out do not
             self.file.truncate(self.size)
             self._is_preallocated = False
 

@@ -278,7 +278,6 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
         else:
             segment.unseal()
         log.activate(segment)
-        _remove_snapshots(log, offset)
     except OSError as error:
         raise log.log_dir.fail(error) from error
     _set_end(log, segment.next_offset())
@@ -295,7 +294,7 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
             segment.close()
         log.log_dir.delete_later([path for paths in moved for path in paths], log.config.file_delete_delay_ms)
         fresh = LogSegment.create(names, log.directory, offset, log.log_dir.clock.time_ms())
-        _remove_snapshots(log, -1)
+        _remove_snapshots(log)
     except OSError as error:
         raise log.log_dir.fail(error) from error
     log.segments.remove(old)
@@ -307,10 +306,10 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
     _set_end(log, offset)
 
 
-def _remove_snapshots(log: PartitionLog, above: int) -> None:
+def _remove_snapshots(log: PartitionLog) -> None:
     disk = log.log_dir.disk
     for name in disk.list_directory(log.directory):
-        if name.endswith(SNAPSHOT_SUFFIX) and int(name[: -len(SNAPSHOT_SUFFIX)]) > above:
+        if name.endswith(SNAPSHOT_SUFFIX):
             disk.remove(f"{log.directory}/{name}")
 
 

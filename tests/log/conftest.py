@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,43 +15,7 @@ from klamm.log.log_dirs import LogDirs
 from klamm.log.memory_disk import MemoryDisk
 from klamm.log.partition_log import PartitionLog
 from klamm.seams import SeededEntropy
-
-START_MS = 1_700_000_000_000
-
-
-class ManualTimer:
-    def __init__(self, due_ms: float, callback: Callable[[], None]) -> None:
-        self.due_ms, self.callback, self.cancelled = due_ms, callback, False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class ManualClock:
-    """Stands still until `advance`, which runs the timers that are due."""
-
-    def __init__(self) -> None:
-        self.now_ms = START_MS
-        self.timers: list[ManualTimer] = []
-
-    def time_ms(self) -> int:
-        return self.now_ms
-
-    def monotonic_ms(self) -> float:
-        return float(self.now_ms)
-
-    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> ManualTimer:
-        timer = ManualTimer(self.now_ms + delay_ms, callback)
-        self.timers.append(timer)
-        return timer
-
-    def advance(self, ms: int) -> None:
-        self.now_ms += ms
-        due = [timer for timer in self.timers if timer.due_ms <= self.now_ms]
-        self.timers = [timer for timer in self.timers if timer.due_ms > self.now_ms]
-        for timer in due:
-            if not timer.cancelled:
-                timer.callback()
+from tests.clock import FakeClock
 
 
 class Lab:
@@ -60,7 +23,7 @@ class Lab:
 
     def __init__(self) -> None:
         self.disk: Any = MemoryDisk()
-        self.clock = ManualClock()
+        self.clock = FakeClock()
         self.entropy = SeededEntropy(1)
         self.writer: IoThread = InlineIo()
         self.flusher: IoThread = InlineIo()
@@ -90,14 +53,14 @@ class Lab:
         self, count: int = 1, *, size: int = 20, timestamp: int | None = None, key: bytes | None = b"k", **fields: Any
     ) -> memoryview:
         """A batch as a producer sends it: `count` records with values of `size` bytes, 1 ms apart."""
-        first = self.clock.now_ms if timestamp is None else timestamp
+        first = self.clock.time_ms() if timestamp is None else timestamp
         records = [Record(n, first + n, key, b"v" * size) for n in range(count)]
         return memoryview(bytearray(build_batch(records, base_offset=0, **fields)))
 
     def append(self, log: PartitionLog, batch: memoryview | None = None, epoch: int = 0, **kwargs: Any) -> Any:
         """Append and commit, as a leader without followers."""
         appended = log.append_as_leader(
-            self.batch() if batch is None else batch, epoch, now_ms=self.clock.now_ms, **kwargs
+            self.batch() if batch is None else batch, epoch, now_ms=self.clock.time_ms(), **kwargs
         )
         log.advance_high_watermark()
         return appended

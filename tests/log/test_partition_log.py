@@ -62,8 +62,8 @@ def test_reads(lab: Any) -> None:
 
 def test_the_high_watermark_bounds_reads(lab: Any) -> None:
     log = lab.open()
-    log.append_as_leader(lab.batch(3), 0, now_ms=lab.clock.now_ms)
-    log.append_as_leader(lab.batch(3), 0, now_ms=lab.clock.now_ms)
+    log.append_as_leader(lab.batch(3), 0, now_ms=lab.clock.time_ms())
+    log.append_as_leader(lab.batch(3), 0, now_ms=lab.clock.time_ms())
     assert log.high_watermark == 0 and log.read(0, 1000).data == b""
     assert log.update_high_watermark(3) and not log.update_high_watermark(3) and not log.update_high_watermark(2)
     assert offsets(log.read(0, 1000).data) == [(0, 2)]
@@ -127,9 +127,9 @@ def test_large_writes_are_seen_when_they_are_written(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
     log = lab.open()
     large = lab.batch(1, size=70_000)
-    first = log.append_as_leader(large, 0, now_ms=lab.clock.now_ms)
+    first = log.append_as_leader(large, 0, now_ms=lab.clock.time_ms())
     small = lab.batch(1)
-    second = log.append_as_leader(small, 0, now_ms=lab.clock.now_ms)
+    second = log.append_as_leader(small, 0, now_ms=lab.clock.time_ms())
     small[:] = bytes(len(small))  # a small buffer is the caller's again
     assert (first.base_offset, second.base_offset, log.next_offset, log.log_end_offset) == (0, 1, 2, 0)
     assert first.written is not None and second.written is not None
@@ -142,7 +142,7 @@ def test_large_writes_are_seen_when_they_are_written(lab: Any) -> None:
     assert done == ["first"] and log.log_end_offset == 1
     log.advance_high_watermark()
     assert offsets(log.read(0, 1 << 20).data) == [(0, 0)]
-    third = log.append_as_leader(lab.batch(1), 0, now_ms=lab.clock.now_ms)
+    third = log.append_as_leader(lab.batch(1), 0, now_ms=lab.clock.time_ms())
     assert third.written is not None, "nothing overtakes a pending write"
     writer.run_all()
     assert done == ["first", "second"]
@@ -155,8 +155,8 @@ def test_a_duplicate_of_a_pending_write_waits_for_it(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
     log = lab.open()
     fields = {"producer_id": 1, "producer_epoch": 0, "base_sequence": 0, "size": 70_000}
-    log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.now_ms)
-    again = log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.now_ms)
+    log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.time_ms())
+    again = log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.time_ms())
     assert again.is_duplicate and again.written is not None and not again.written.done()
     writer.run_all()
     assert again.written.done()
@@ -166,7 +166,7 @@ def test_rolls_beside_pending_writes(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
     log = lab.open({"internal.segment.bytes": 100_000})
     for _ in range(4):
-        log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.now_ms)
+        log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.time_ms())
     assert len(log.segments) == 4
     writer.run_one()
     log.advance_high_watermark()
@@ -181,8 +181,8 @@ def test_a_failed_write_takes_the_directory_offline(lab: Any, monkeypatch: pytes
     lab.writer = writer = DeferredIo()
     log = lab.open()
     lab.append(log)
-    written = log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.now_ms).written
-    behind = log.append_as_leader(lab.batch(1), 0, now_ms=lab.clock.now_ms).written
+    written = log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.time_ms()).written
+    behind = log.append_as_leader(lab.batch(1), 0, now_ms=lab.clock.time_ms()).written
 
     def fail(data: bytes, position: int) -> None:
         raise OSError(28, "No space left on device")

@@ -70,7 +70,7 @@ def test_the_largest_timestamp_may_be_of_a_deleted_record(lab: Any) -> None:
 def test_log_append_time(lab: Any) -> None:
     log = lab.open({"message.timestamp.type": "LogAppendTime"})
     lab.append(log, lab.batch(3, timestamp=5))
-    first = lab.clock.now_ms
+    first = lab.clock.time_ms()
     lab.clock.advance(100)
     lab.append(log, lab.batch(3, timestamp=5))
     assert timestamps.offset_for_timestamp(log, first + 1) == (first + 100, 3, 0)

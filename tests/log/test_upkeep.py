@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.log import upkeep
+from klamm.log.disk import RealDisk
 from klamm.log.io_thread import DeferredIo
 from klamm.log.log_config import INT64_MAX
 
@@ -41,7 +43,7 @@ class TestRoll:
 
     def test_by_record_time(self, lab: Any) -> None:
         log = lab.open({"segment.ms": 1000, "message.timestamp.after.max.ms": INT64_MAX})
-        start = lab.clock.now_ms
+        start = lab.clock.time_ms()
         for late in (0, 1000, 1001, 500, 2001, 2002):
             lab.append(log, lab.batch(timestamp=start + late))
         assert bases(log) == [0, 2, 5]
@@ -66,7 +68,7 @@ class TestRoll:
         upkeep.roll(log)
         jitter = log.active_segment.roll_jitter_ms
         assert 0 < jitter < 900
-        start = lab.clock.now_ms
+        start = lab.clock.time_ms()
         for late in (0, 1000 - jitter, 1001 - jitter):
             lab.append(log, lab.batch(timestamp=start + late))
         assert log.active_segment.base_offset == 2
@@ -100,6 +102,21 @@ class TestRoll:
         upkeep.close(log)
         assert lab.disk.size(log.segments[2].path) == SIZE
 
+    def test_a_mapping_of_preallocated_space_is_dropped_with_it(self, lab: Any, tmp_path: Path) -> None:
+        lab.disk = RealDisk()
+        place = lab.log_dir(str(tmp_path))
+        log = lab.open({"internal.segment.bytes": 1 << 20, "preallocate": "true"}, log_dir=place)
+        upkeep.roll(log)
+        for _ in range(5):
+            lab.append(log, lab.batch(size=30_000))
+        view = log.read(0, 1 << 20).data
+        upkeep.roll(log)
+        lab.append(log)
+        # Looking beyond the last batch would touch pages that the file does not have any more.
+        assert [len(log.read(offset, 1 << 20).data) // 30_000 for offset in range(6)] == [5, 4, 3, 2, 1, 0]
+        assert len(list(records.batches(view))) == 5
+        upkeep.close(log)
+
     def test_files_of_a_roll(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE})
         fill(lab, log, 4)
@@ -111,7 +128,7 @@ class TestRoll:
             "00000000000000000003.snapshot",
             "leader-epoch-checkpoint",
         ]
-        assert log.segments[0].time_index.entries() == [(lab.clock.now_ms, 0)]
+        assert log.segments[0].time_index.entries() == [(lab.clock.time_ms(), 0)]
 
 
 class TestFlush:
@@ -127,7 +144,7 @@ class TestFlush:
     def test_one_sync_serves_all_that_came_meanwhile(self, lab: Any) -> None:
         lab.flusher = flusher = DeferredIo()
         log = lab.open({"flush.messages": 1})
-        written = [log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms).written for _ in range(5)]
+        written = [log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.time_ms()).written for _ in range(5)]
         assert len(flusher) == 1 and not any(w.done() for w in written)
         flusher.run_one()
         assert [w.done() for w in written] == [True, False, False, False, False]
@@ -138,7 +155,7 @@ class TestFlush:
     def test_a_flush_waits_for_the_write(self, lab: Any) -> None:
         lab.writer, lab.flusher = writer, flusher = DeferredIo(), DeferredIo()
         log = lab.open({"flush.messages": 1})
-        written = log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.now_ms).written
+        written = log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.time_ms()).written
         assert not len(flusher)
         writer.run_all()
         assert not written.done() and log.log_end_offset == 1 and log.recovery_point == 0
@@ -148,11 +165,11 @@ class TestFlush:
     def test_flush_ms(self, lab: Any) -> None:
         log = lab.open({"flush.ms": 1000})
         fill(lab, log, 1)
-        upkeep.flush_if_due(log, lab.clock.now_ms + 999)
+        upkeep.flush_if_due(log, lab.clock.time_ms() + 999)
         assert log.recovery_point == 0
         lab.clock.advance(1000)
-        upkeep.flush_if_due(log, lab.clock.now_ms)
-        assert log.recovery_point == 1 and log.last_flush_ms == lab.clock.now_ms
+        upkeep.flush_if_due(log, lab.clock.time_ms())
+        assert log.recovery_point == 1 and log.last_flush_ms == lab.clock.time_ms()
 
     def test_a_failed_sync_stops_the_directory(self, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         log = lab.open({"flush.messages": 2})
@@ -164,7 +181,7 @@ class TestFlush:
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(type(log.active_segment.file), "fsync", fail)
-        written = log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms).written
+        written = log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.time_ms()).written
         assert written.exception().code == errors.KAFKA_STORAGE_ERROR
         assert log.is_offline and log.recovery_point == 0
         assert upkeep.flush(log).exception().code == errors.KAFKA_STORAGE_ERROR
@@ -177,7 +194,7 @@ class TestRetention:
     def test_by_time(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR})
         fill(lab, log, 9, step_ms=60_000)
-        newest_of_first = lab.clock.now_ms - 7 * 60_000
+        newest_of_first = lab.clock.time_ms() - 7 * 60_000
         assert upkeep.delete_old_segments(log, newest_of_first + HOUR) == 0
         assert upkeep.delete_old_segments(log, newest_of_first + HOUR + 1) == 1
         assert bases(log) == [3, 6] and log.log_start_offset == 3
@@ -185,38 +202,38 @@ class TestRetention:
     def test_all_go_and_the_log_begins_anew(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR})
         fill(lab, log, 7)
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR + 1) == 3
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms() + HOUR + 1) == 3
         assert bases(log) == [7] and log.log_start_offset == log.log_end_offset == 7
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms + 9 * HOUR) == 0
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms() + 9 * HOUR) == 0
         assert lab.append(log).base_offset == 7
 
     def test_by_size(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.bytes": 4 * SIZE, "retention.ms": -1})
         fill(lab, log, 10)  # segments of 3, 3, 3, 1
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 2
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms()) == 2
         assert bases(log) == [6, 9]
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 0
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms()) == 0
 
     def test_nothing_above_the_high_watermark(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": 0})
         for _ in range(7):
-            log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.now_ms)
+            log.append_as_leader(lab.batch(), 0, now_ms=lab.clock.time_ms())
         log.update_high_watermark(5)
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms + 1) == 1
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms() + 1) == 1
         assert bases(log) == [3, 6]
 
     @pytest.mark.parametrize("policy", ["compact", ""])
     def test_other_policies_keep(self, lab: Any, policy: str) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": 0, "cleanup.policy": policy})
         fill(lab, log, 7)
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR) == 0
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms() + HOUR) == 0
 
     def test_files_go_later_and_views_stay(self, lab: Any) -> None:
         log = lab.open({"internal.segment.bytes": 3 * SIZE, "retention.ms": HOUR, "file.delete.delay.ms": 60_000})
         fill(lab, log, 4)
         view = log.read(0, 1 << 20).data
         before = bytes(view)
-        upkeep.delete_old_segments(log, lab.clock.now_ms + HOUR + 1)
+        upkeep.delete_old_segments(log, lab.clock.time_ms() + HOUR + 1)
         names = lab.disk.list_directory("/data/t-0")
         assert "00000000000000000000.log.deleted" in names and "00000000000000000000.log" not in names
         lab.clock.advance(59_999)
@@ -237,7 +254,7 @@ class TestRetention:
         with pytest.raises(KafkaError):
             log.read(3, 100)
         assert upkeep.delete_records(log, 2) == 4
-        assert upkeep.delete_old_segments(log, lab.clock.now_ms) == 1
+        assert upkeep.delete_old_segments(log, lab.clock.time_ms()) == 1
         assert bases(log) == [3, 6] and log.log_start_offset == 4
         with pytest.raises(KafkaError) as caught:
             upkeep.delete_records(log, 9)
@@ -292,6 +309,26 @@ class TestTruncate:
         fill(lab, log, 5)
         assert bytes(view) == before
 
+    def test_known_positions_are_forgotten(self, lab: Any) -> None:
+        log = lab.open()
+        for _ in range(5):
+            lab.append(log, lab.batch(2))
+        for offset in range(0, 10, 2):
+            log.read(offset, 1)
+        upkeep.truncate_to(log, 4)
+        for size in (1, 300, 5):
+            lab.append(log, lab.batch(2, size=size))
+        assert [next(records.batches(log.read(n, 1).data)).base_offset for n in (4, 6, 8)] == [4, 6, 8]
+
+    def test_snapshots_of_old_records_are_not_used_again(self, lab: Any) -> None:
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        for n in range(6):
+            lab.append(log, lab.batch(producer_id=1, producer_epoch=0, base_sequence=n))
+        upkeep.truncate_fully(log, 50)
+        assert not log.producers.producers
+        upkeep.close(log)
+        assert not lab.open(is_clean=True).producers.producers
+
     def test_fully(self, lab: Any) -> None:
         log = lab.open()
         fill(lab, log, 4)
@@ -303,6 +340,6 @@ class TestTruncate:
     def test_not_beside_a_pending_write(self, lab: Any) -> None:
         lab.writer = DeferredIo()
         log = lab.open()
-        log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.now_ms)
+        log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.time_ms())
         with pytest.raises(RuntimeError):
             upkeep.truncate_to(log, 0)

@@ -52,7 +52,7 @@ REFUSED = {
         errors.INVALID_RECORD,
     ),
     "too large": (lambda lab: lab.batch(size=5000), errors.MESSAGE_TOO_LARGE),
-    "far future": (lambda lab: lab.batch(timestamp=lab.clock.now_ms + 3_600_001), errors.INVALID_TIMESTAMP),
+    "far future": (lambda lab: lab.batch(timestamp=lab.clock.time_ms() + 3_600_001), errors.INVALID_TIMESTAMP),
 }
 
 
@@ -88,13 +88,13 @@ def test_trailing_bytes_of_a_cut_batch_are_left_out(lab: Any) -> None:
 
 def test_the_edge_of_the_future_is_allowed(lab: Any) -> None:
     log = lab.open()
-    lab.append(log, lab.batch(timestamp=lab.clock.now_ms + 3_600_000))
+    lab.append(log, lab.batch(timestamp=lab.clock.time_ms() + 3_600_000))
     lab.append(log, lab.batch(timestamp=-1))
 
 
 def test_timestamp_before(lab: Any) -> None:
     log = lab.open({"message.timestamp.before.max.ms": 1000})
-    now = lab.clock.now_ms
+    now = lab.clock.time_ms()
     lab.append(log, lab.batch(3, timestamp=now - 1000))
     error = refusal(lab, log, lab.batch(3, timestamp=now - 1002))
     assert isinstance(error, InvalidRecords) and error.code == errors.INVALID_TIMESTAMP
@@ -103,7 +103,7 @@ def test_timestamp_before(lab: Any) -> None:
 
 def test_keyless_on_a_compacted_topic(lab: Any) -> None:
     log = lab.open({"cleanup.policy": "compact"})
-    now = lab.clock.now_ms
+    now = lab.clock.time_ms()
     rows = [Record(0, now, b"a", b""), Record(1, now, None, b""), Record(2, now, b"", None), Record(3, now, None, None)]
     for codec in range(5):
         error = refusal(lab, log, memoryview(bytearray(build_batch(rows, compression=codec))))
@@ -115,7 +115,7 @@ def test_keyless_on_a_compacted_topic(lab: Any) -> None:
 
 def test_a_wrong_timestamp_decides_the_code(lab: Any) -> None:
     log = lab.open({"cleanup.policy": "compact"})
-    rows = [Record(0, 0, None, b""), Record(1, lab.clock.now_ms + 10_000_000, b"a", b"")]
+    rows = [Record(0, 0, None, b""), Record(1, lab.clock.time_ms() + 10_000_000, b"a", b"")]
     error = refusal(lab, log, memoryview(bytearray(build_batch(rows))))
     assert error.code == errors.INVALID_TIMESTAMP and isinstance(error, InvalidRecords)
     assert [index for index, _ in error.record_errors] == [0, 1]
@@ -127,22 +127,22 @@ def test_log_append_time(lab: Any, codec: int) -> None:
     lab.clock.advance(77)
     # Bounds do not hold for log append time.
     appended = lab.append(log, lab.batch(3, timestamp=5, compression=codec))
-    assert appended.log_append_time_ms == lab.clock.now_ms
+    assert appended.log_append_time_ms == lab.clock.time_ms()
     (batch,) = stored(log)
     records.validate_batch(batch.view)
-    assert batch.is_log_append_time and batch.max_timestamp == lab.clock.now_ms and batch.compression == codec
-    assert [r.timestamp for r in records.iter_records(batch)] == [lab.clock.now_ms] * 3
+    assert batch.is_log_append_time and batch.max_timestamp == lab.clock.time_ms() and batch.compression == codec
+    assert [r.timestamp for r in records.iter_records(batch)] == [lab.clock.time_ms()] * 3
 
 
 def test_a_producer_may_not_claim_log_append_time(lab: Any) -> None:
-    claim = lab.batch(log_append_time=lab.clock.now_ms)
+    claim = lab.batch(log_append_time=lab.clock.time_ms())
     log = lab.open({"message.timestamp.type": "LogAppendTime"})
     assert refusal(lab, log, claim).code == errors.INVALID_TIMESTAMP
 
 
 def test_claimed_log_append_time_is_undone_on_a_topic_with_create_time(lab: Any) -> None:
     log = lab.open()
-    lab.append(log, lab.batch(log_append_time=lab.clock.now_ms))
+    lab.append(log, lab.batch(log_append_time=lab.clock.time_ms()))
     (batch,) = stored(log)
     records.validate_batch(batch.view)
     assert not batch.is_log_append_time
