@@ -142,19 +142,13 @@ def check_changes(
     resource_name: str,
     layers: Layers,
     changes: Mapping[str, str | None],
-    *,
-    elr_enabled: bool = False,
 ) -> dict[str, str]:
     """Check the settings that the resource would have after `changes`, and return them.
 
-    `layers.resource` are the settings of now. `elr_enabled` is whether the cluster keeps eligible leader replicas
-    (eligible.leader.replicas.version >= 1), which ties min.insync.replicas to the cluster. KafkaError as the
-    controller answers it.
+    `layers.resource` are the settings of now. KafkaError as the controller answers it.
     """
     after = dict(layers.resource)
     for name, value in changes.items():
-        if elr_enabled and kind == BROKER and name == "min.insync.replicas":
-            _check_min_insync_replicas(resource_name, value)
         if value is None:
             after.pop(name, None)
         elif len(value) > _VALUE_LENGTH_MAX:
@@ -172,13 +166,6 @@ def check_changes(
     elif kind == BROKER:
         check_broker_name(resource_name)
     return after
-
-
-def _check_min_insync_replicas(broker_name: str, value: str | None) -> None:
-    if broker_name:
-        raise KafkaError(errors.INVALID_CONFIG, "min.insync.replicas: not for a single broker while ELR is enabled")
-    if value is None:
-        raise KafkaError(errors.INVALID_CONFIG, "min.insync.replicas: not to be deleted while ELR is enabled")
 
 
 def check_broker_name(name: str) -> None:

@@ -16,8 +16,18 @@ from klamm.metadata.image.image import (
     TOPIC_RESOURCE,
     MetadataImage,
 )
+from klamm.server import log_levels
 from klamm.server.broker import Broker
-from klamm.server.config.describe import ConfigEntry, describe_all, describe_default_broker, documentation_of
+from klamm.server.broker_changes import BROKER_LOGGER_RESOURCE, check_broker_id
+from klamm.server.config.describe import (
+    DYNAMIC_BROKER_LOGGER_CONFIG,
+    ConfigEntry,
+    Synonym,
+    describe_all,
+    describe_default_broker,
+    documentation_of,
+)
+from klamm.server.config.keys import STRING, TYPE_CODES
 from klamm.server.config_rules import KINDS
 from klamm.server.request import RequestContext
 
@@ -25,7 +35,7 @@ Result = DescribeConfigsResponse.DescribeConfigsResult
 Entry = Result.DescribeConfigsResourceResult
 Asked = DescribeConfigsRequest.DescribeConfigsResource
 
-BROKER_LOGGER_RESOURCE = 8
+_STRING = TYPE_CODES[STRING]
 
 
 def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
@@ -67,10 +77,12 @@ def _describe(broker: Broker, image: MetadataImage, asked: Asked) -> list[Config
     elif kind == BROKER_RESOURCE:
         if not name:
             return describe_default_broker(broker.settings.layers(image, kind, name), names)
-        _check_broker_id(broker, name)
+        check_broker_id(broker, name)
     elif kind == BROKER_LOGGER_RESOURCE:
-        _check_broker_id(broker, name)
-        return []
+        if not name:
+            raise KafkaError(errors.INVALID_REQUEST, "loggers are those of one broker: its id is needed")
+        check_broker_id(broker, name)
+        return _loggers(names)
     elif kind in (CLIENT_METRICS_RESOURCE, GROUP_RESOURCE):
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "the name of a subscription or group is needed")
@@ -79,13 +91,21 @@ def _describe(broker: Broker, image: MetadataImage, asked: Asked) -> list[Config
     return describe_all(KINDS[kind], broker.settings.layers(image, kind, name), names)
 
 
-def _check_broker_id(broker: Broker, name: str) -> None:
-    try:
-        node_id = int(name)
-    except ValueError:
-        raise KafkaError(errors.INVALID_REQUEST, f"{name!r} is no broker id") from None
-    if node_id != broker.node_id:
-        raise KafkaError(errors.INVALID_REQUEST, f"this is broker {broker.node_id}, not {node_id}: ask that one")
+def _loggers(names: list[str] | None) -> list[ConfigEntry]:
+    """The levels of this process's loggers (KIP-412)."""
+    return [
+        ConfigEntry(
+            name,
+            level,
+            DYNAMIC_BROKER_LOGGER_CONFIG,
+            _STRING,
+            False,
+            False,
+            (Synonym(name, level, DYNAMIC_BROKER_LOGGER_CONFIG),),
+        )
+        for name, level in log_levels.loggers().items()
+        if not names or name in names
+    ]
 
 
 def _shape(entry: ConfigEntry, include_synonyms: bool) -> Entry:

@@ -12,9 +12,9 @@ from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.list_config_resources import ListConfigResourcesRequest, ListConfigResourcesResponse
 from klamm.metadata.image.image import BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE
 from klamm.server.broker import Broker
+from klamm.server.broker_changes import BROKER_LOGGER_RESOURCE
 from klamm.server.request import RequestContext
 
-BROKER_LOGGER_RESOURCE: Final = 8
 _ALL: Final = (TOPIC_RESOURCE, BROKER_RESOURCE, BROKER_LOGGER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE)
 
 

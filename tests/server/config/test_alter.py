@@ -242,16 +242,6 @@ def test_values_have_a_length() -> None:
     assert caught.value.code == errors.INVALID_CONFIG
 
 
-def test_min_insync_replicas_under_elr() -> None:
-    name = "min.insync.replicas"
-    for broker, value in (("1", "2"), ("1", None), ("", None)):
-        assert name not in check_changes("broker", broker, Layers(), {name: None})
-        with pytest.raises(KafkaError, match="ELR"):
-            check_changes("broker", broker, Layers(), {name: value}, elr_enabled=True)
-    assert check_changes("broker", "", Layers(), {name: "2"}, elr_enabled=True) == {name: "2"}
-    assert check_changes("topic", "t", Layers(), {name: "2"}, elr_enabled=True) == {name: "2"}
-
-
 @pytest.mark.parametrize("name", ["-1", "x", "1.0", "2147483648", "²"])
 def test_bad_broker_names(name: str) -> None:
     with pytest.raises(KafkaError) as caught:

@@ -1,0 +1,97 @@
+"""Changes of broker settings and loggers, as the broker that is asked checks them before the controller decides.
+
+Only this broker knows whether it could take a setting up while it runs, and its loggers are nobody else's. What is
+refused here never reaches the controller; what concerns loggers ends here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
+from klamm.metadata.image.image import BROKER_RESOURCE
+from klamm.server import log_levels
+from klamm.server.config.alter import (
+    APPEND,
+    DELETE,
+    SET,
+    SUBTRACT,
+    Operation,
+    apply_operations,
+    check_dynamic_broker_settings,
+    check_list_keys,
+    check_operations,
+    replace_all,
+)
+from klamm.server.config.definitions import BROKER
+from klamm.server.config.values import ConfigError
+
+if TYPE_CHECKING:
+    from klamm.server.broker import Broker
+
+BROKER_LOGGER_RESOURCE = 8
+
+
+def check_incremental(broker: Broker, name: str, operations: Sequence[Operation]) -> None:
+    """IncrementalAlterConfigs of a broker resource (`name` empty: all brokers). Raises KafkaError."""
+    check_operations(operations)
+    check_broker_id(broker, name)
+    check_list_keys(operations)
+    current = broker.metadata.image.config(BROKER_RESOURCE, name)
+    _check_changes(broker, name, current, apply_operations(BROKER, current, operations))
+
+
+def check_replacement(broker: Broker, name: str, settings: Mapping[str, str]) -> None:
+    """AlterConfigs of a broker resource: `settings` take the place of all others. Raises KafkaError."""
+    check_broker_id(broker, name)
+    current = broker.metadata.image.config(BROKER_RESOURCE, name)
+    _check_changes(broker, name, current, replace_all(BROKER, current, settings))
+
+
+def _check_changes(broker: Broker, name: str, current: Mapping[str, str], changes: Mapping[str, str | None]) -> None:
+    after = {key: value for key, value in {**current, **changes}.items() if value is not None}
+    check_dynamic_broker_settings(after, per_broker=bool(name))
+    image = broker.metadata.image
+    try:
+        if name:
+            broker.config.changed(dynamic_default=image.config(BROKER_RESOURCE, ""), dynamic_broker=after)
+        else:
+            own = image.config(BROKER_RESOURCE, str(broker.node_id))
+            broker.config.changed(dynamic_default=after, dynamic_broker=own)
+    except ConfigError as error:
+        raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
+
+
+def check_broker_id(broker: Broker, name: str) -> None:
+    """Only this broker, or all of them (an empty name). Raises KafkaError (INVALID_REQUEST)."""
+    if not name:
+        return
+    try:
+        node_id = int(name)
+    except ValueError:
+        raise KafkaError(errors.INVALID_REQUEST, f"{name!r} is no broker id") from None
+    if node_id != broker.node_id:
+        raise KafkaError(errors.INVALID_REQUEST, f"this is broker {broker.node_id}, not {node_id}: ask that one")
+
+
+def alter_loggers(broker: Broker, name: str, operations: Sequence[Operation], validate_only: bool) -> None:
+    """Set or reset the levels of this broker's loggers (KIP-412). Raises KafkaError."""
+    check_operations(operations)
+    if not name:
+        raise KafkaError(errors.INVALID_REQUEST, "loggers are those of one broker: its id is needed")
+    check_broker_id(broker, name)
+    known = log_levels.loggers()
+    for logger, op, level in operations:
+        if op in (APPEND, SUBTRACT):
+            raise KafkaError(errors.INVALID_REQUEST, f"{logger}: a level can be set or deleted, nothing else")
+        if logger not in known:
+            raise KafkaError(errors.INVALID_CONFIG, f"there is no logger {logger}")
+        if op == SET and level not in log_levels.LEVELS:
+            raise KafkaError(errors.INVALID_CONFIG, f"{logger}: {level!r} is none of {', '.join(log_levels.LEVELS)}")
+        if op == DELETE and logger == log_levels.ROOT:
+            raise KafkaError(errors.INVALID_REQUEST, "the root logger always has a level")
+    if not validate_only:
+        for logger, op, level in operations:
+            log_levels.set_level(logger, level if op == SET else None)
