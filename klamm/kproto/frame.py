@@ -1,13 +1,15 @@
 """Frames and headers, sans-io: bytes go in where `buffer` says, whole frames come out. No sockets here.
 
-A frame is an int32 size and that many bytes: a request or response header, then the body. All connections of a
-process share one scratch buffer; a frame that does not fit gets a buffer of its own, which grows with the bytes that
-arrive, so that a peer that only claims 100 MiB costs next to nothing.
+A frame is an int32 size and that many bytes: a request or response header, then the body. The connections of an event
+loop share one scratch buffer; a frame that does not fit gets a buffer of its own: one that was used before and that
+nobody looks at any more, else one that grows with the bytes that arrive, so that a peer that only claims 100 MiB costs
+next to nothing.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import deque
 from typing import Final, NamedTuple
 
 from klamm.kproto.apis import APIS
@@ -16,6 +18,8 @@ from klamm.kproto.errors import ProtocolError
 
 SCRATCH_BYTES: Final = 65536
 _GROWTH_START: Final = 131072
+_GROWTH_STEP: Final = 65536
+_SPARE_BYTES_MAX: Final = 16 * 1024 * 1024
 _SIZE: Final = struct.Struct(">i")
 _HEADER: Final = struct.Struct(">hhih")
 _HEADER_START: Final = struct.Struct(">hhi")
@@ -81,17 +85,55 @@ def response_prefix(size: int, correlation_id: int, header_version: int) -> byte
     return struct.pack(">ii", size + 4, correlation_id)
 
 
+class SpareBuffers:
+    """Buffers of large frames, to be used again: fresh memory costs more than the bytes that are read into it."""
+
+    __slots__ = ("_buffers", "_size")
+
+    def __init__(self) -> None:
+        self._buffers: deque[bytearray] = deque()
+        self._size = 0
+
+    def take(self, size: int) -> bytearray | None:
+        """A buffer of at least `size` bytes of which nobody holds a view."""
+        for at, buffer in enumerate(self._buffers):
+            if len(buffer) >= size and _is_free(buffer):
+                del self._buffers[at]
+                self._size -= len(buffer)
+                return buffer
+        return None
+
+    def put(self, buffer: bytearray) -> None:
+        """Keep a buffer, which may be looked at for as long as it takes. The oldest go when there are too many."""
+        self._buffers.append(buffer)
+        self._size += len(buffer)
+        while self._size > _SPARE_BYTES_MAX:
+            self._size -= len(self._buffers.popleft())
+
+
+def _is_free(buffer: bytearray) -> bool:
+    """Python refuses to resize a bytearray while there are views of it."""
+    try:
+        last = buffer.pop()
+    except BufferError:
+        return False
+    buffer.append(last)
+    return True
+
+
 class FrameReader:
     """Cuts one connection's stream into frames.
 
     `buffer()` tells where the next bytes are to be put; `received(n)` gives the frames that are whole by then. They are
-    views, good until the next `buffer()`, except for those that `owned` says stand in a buffer of their own.
+    views, good until the next `buffer()`, except for those that `owned` says stand in a buffer of their own. `scratch`
+    and `spares` belong to one event loop: reading into the one and cutting it are two steps.
     """
 
-    __slots__ = ("_big", "_have", "_need", "_scratch", "_tail", "error", "owned", "size_max")
+    __slots__ = ("_big", "_have", "_need", "_scratch", "_spares", "_tail", "error", "owned", "size_max")
 
-    def __init__(self, scratch: memoryview, size_max: int) -> None:
+    def __init__(self, scratch: memoryview, size_max: int, spares: SpareBuffers | None = None) -> None:
         self._scratch = scratch
+        self._spares = spares or SpareBuffers()
         self.size_max = size_max
         self._tail = b""  # the start of a frame that is cut within the scratch buffer
         self._big: bytearray | None = None
@@ -110,8 +152,8 @@ class FrameReader:
         if self._big is None:
             return self._scratch[len(self._tail) :]
         if self._have == len(self._big):
-            self._big = self._big + bytes(min(self._need, self._have * 4) - self._have)
-        return memoryview(self._big)[self._have :]
+            self._big = self._big + bytes(min(_rounded(self._need), self._have * 4) - self._have)
+        return memoryview(self._big)[self._have : self._need]
 
     def received(self, count: int) -> list[memoryview]:
         """The whole frames, without their sizes. Look at `error` after it."""
@@ -146,7 +188,7 @@ class FrameReader:
     def _start_big(self, size: int, start: memoryview) -> None:
         self._need = size
         self._have = len(start)
-        self._big = bytearray(min(size, _GROWTH_START))
+        self._big = self._spares.take(size) or bytearray(min(_rounded(size), _GROWTH_START))
         self._big[: self._have] = start
 
     def _received_big(self, count: int) -> list[memoryview]:
@@ -154,7 +196,13 @@ class FrameReader:
         if self._have < self._need:
             return []
         assert self._big is not None
-        frame = memoryview(self._big)
+        frame = memoryview(self._big)[: self._need]
+        self._spares.put(self._big)
         self._big = None
         self.owned = True
         return [frame]
+
+
+def _rounded(size: int) -> int:
+    """Buffers of nearly the same size fit each other's frames."""
+    return -(-size // _GROWTH_STEP) * _GROWTH_STEP

@@ -1,9 +1,9 @@
 """One client's connection: frames in, answers out in the order of the requests.
 
-Sockets are read into one scratch buffer for the whole process. Requests are served as they come, also while earlier
-ones still wait (a long poll, acks=all); their answers leave first in, first out. All answers of one read event go out
-in one write. A connection stops being read while its peer does not read, while too many of its requests are under way,
-or while the node has no memory for more.
+Sockets are read into one scratch buffer for all connections of a listener. Requests are served as they come, also
+while earlier ones still wait (a long poll, acks=all); their answers leave first in, first out. All answers of one read
+event go out in one write. A connection stops being read while its peer does not read, while too many of its requests
+are under way, or while the node has no memory for more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, cast
 
 from klamm.kproto.errors import ProtocolError
-from klamm.kproto.frame import SCRATCH_BYTES, FrameReader
+from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers
 from klamm.kproto.schema import RecordBytes
 from klamm.server.memory import RequestMemory
 
@@ -22,7 +22,6 @@ MAX_IN_FLIGHT: Final = 256
 """Requests of one connection that may be under way; more are left in the socket."""
 WRITE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _JOIN_BELOW_BYTES: Final = 65536
-_SCRATCH: Final = memoryview(bytearray(SCRATCH_BYTES))
 
 Answer = list[RecordBytes]
 """The chunks of one answer, frame size and header included; empty for a request that gets none."""
@@ -33,6 +32,9 @@ class Hooks(Protocol):
 
     request_size_max: int
     memory: RequestMemory
+    scratch: memoryview
+    """SCRATCH_BYTES to read into. Never shared by two event loops: they may be on two threads."""
+    spares: SpareBuffers
 
     def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]:
         """Serve one request. Raises ProtocolError when the connection is to be closed."""
@@ -71,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         self.id = connection_id
         self.client_host = ""
         self.active = True  # heard of since the last idle check
-        self._frames = FrameReader(_SCRATCH, hooks.request_size_max)
+        self._frames = FrameReader(hooks.scratch, hooks.request_size_max, hooks.spares)
         self._transport: asyncio.Transport | None = None
         self._slots: deque[_Slot] = deque()
         self._out: Answer = []

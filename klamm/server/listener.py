@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from klamm.kproto.errors import ProtocolError
+from klamm.kproto.frame import SCRATCH_BYTES, SpareBuffers
 from klamm.seams import Clock, Listening, Network, Timer
 from klamm.server.connection import Answer, Connection
 from klamm.server.memory import RequestMemory
@@ -58,6 +59,8 @@ class Listener:
         self.memory = memory
         self.limits = limits
         self.request_size_max = limits.request_size_max
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self.spares = SpareBuffers()
         self.read_done = read_done
         self.serve = server.serve
         self._connections: dict[int, Connection] = {}

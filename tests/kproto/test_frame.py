@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from klamm.kproto.apis import API_VERSIONS, APIS, FETCH, PRODUCE, SASL_HANDSHAKE
 from klamm.kproto.errors import ProtocolError
-from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, read_api, read_request_header, response_prefix
+from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers, read_api, read_request_header, response_prefix
 from klamm.kproto.messages.header import RequestHeader, ResponseHeader
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
@@ -226,3 +226,55 @@ def test_api_versions_answers_in_header_0() -> None:
     api = APIS[API_VERSIONS]
     assert [api.response_header_version(v) for v in range(5)] == [0] * 5
     assert [api.request_header_version(v) for v in range(5)] == [1, 1, 1, 2, 2]
+
+
+def big(size: int, spares: SpareBuffers, fill: int = 7) -> memoryview:
+    """A frame of `size` bytes that a new connection read."""
+    under_test = FrameReader(memoryview(bytearray(SCRATCH_BYTES)), 1 << 30, spares)
+    stream = struct.pack(">i", size) + bytes([fill]) * size
+    at = 0
+    while True:
+        buffer = under_test.buffer()
+        count = min(len(buffer), len(stream) - at)
+        buffer[:count] = stream[at : at + count]
+        at += count
+        del buffer
+        if found := under_test.received(count):
+            assert at == len(stream) and found[0] == stream[4:]
+            return found[0]
+
+
+def test_the_buffer_of_a_big_frame_is_used_again_when_nobody_looks_at_it() -> None:
+    spares = SpareBuffers()
+    first = big(900_000, spares)
+    held, whose = first[1000:2000], first.obj
+    del first
+    second = big(900_001, spares, fill=8)
+    assert second.obj is not whose and held == bytes([7]) * 1000
+    del held
+    third = big(100_000, spares, fill=9)
+    assert third.obj is whose, "a smaller frame may stand in it, too"
+    assert big(900_002, spares).obj not in (whose, second.obj)
+
+
+def test_a_buffer_that_is_being_read_into_is_nobody_elses() -> None:
+    spares = SpareBuffers()
+    whose = big(900_000, spares).obj
+    half = FrameReader(memoryview(bytearray(SCRATCH_BYTES)), 1 << 30, spares)
+    assert feed(half, struct.pack(">i", 900_000) + b"half") == []
+    assert half.buffer().obj is whose
+    assert big(900_000, spares).obj is not whose
+
+
+def test_spare_buffers_are_bounded() -> None:
+    spares = SpareBuffers()
+    seen = [big(1_000_000, spares) for _ in range(40)]
+    kept = sum(spares.take(1) is not None for _ in range(40))
+    assert kept == 0, "all are looked at"
+    seen.clear()
+    kept = 0
+    while spares.take(1) is not None:
+        kept += 1
+    assert 1 < kept <= 16
+    big(40_000_000, spares)
+    assert spares.take(1) is None, "too large to keep"
