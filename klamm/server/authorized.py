@@ -1,7 +1,7 @@
 """Authorized operations as bit fields (KIP-430): what a client may do, when nothing forbids it.
 
-Bit n stands for the operation with code n (3 READ ... 12 IDEMPOTENT_WRITE). Without an authorizer every operation that a
-resource type knows is allowed.
+Bit n stands for the operation with code n (3 READ ... 12 IDEMPOTENT_WRITE). Without an authorizer every operation
+that a resource type knows is allowed.
 """
 
 from __future__ import annotations

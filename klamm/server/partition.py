@@ -128,5 +128,7 @@ class Partition:
         return self.log.end_offset_for_epoch(leader_epoch)
 
     def delete_records(self, offset: int) -> int:
-        """Move the log start up to `offset` (-1: the high watermark); gives the new low watermark. Raises KafkaError."""
+        """Move the log start up to `offset` (-1: the high watermark); gives the new low watermark. Raises
+        KafkaError.
+        """
         return upkeep.delete_records(self.log, offset)

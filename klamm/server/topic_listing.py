@@ -1,4 +1,6 @@
-"""How topics, partitions and brokers of an image look to a client on a listener: shared by the APIs that describe them."""
+"""How topics, partitions and brokers of an image look to a client on a listener: shared by the APIs that describe
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """ApiVersions v0-4: what is served here, and the features of the cluster.
 
-v3 names the client's software, which is checked as Kafka checks it, and brings features (KIP-511, KIP-584); v4 shows features
-that may be at level 0. An unknown version is answered in `dispatch.py`.
+v3 names the client's software, which is checked as Kafka checks it, and brings features (KIP-511, KIP-584); v4
+shows features that may be at level 0. An unknown version is answered in `dispatch.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """DescribeCluster v0-2 (KIP-700): the brokers and the cluster id.
 
-v1 may ask for controllers instead (KIP-919), which only a controller listener answers; v2 shows fenced brokers (KIP-1073).
+v1 may ask for controllers instead (KIP-919), which only a controller listener answers; v2 shows fenced brokers
+(KIP-1073).
 """
 
 from __future__ import annotations

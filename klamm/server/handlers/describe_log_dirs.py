@@ -1,6 +1,7 @@
 """DescribeLogDirs v1-5: the log directories, the partitions in them and their sizes.
 
-v3 a top-level error, v4 the space of the volume (KIP-827), v5 cordoned directories (KIP-1066). Null topics stand for all.
+v3 a top-level error, v4 the space of the volume (KIP-827), v5 cordoned directories (KIP-1066). Null topics stand
+for all.
 """
 
 from __future__ import annotations

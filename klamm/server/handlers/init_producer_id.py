@@ -1,7 +1,7 @@
 """InitProducerId v0-5: a producer id for an idempotent producer.
 
-v3 lets a producer bring its id and epoch (KIP-360); v5 goes with transaction.version 2 (KIP-890). A transactional id needs the
-transaction coordinator; without one it is refused as by a broker that coordinates no transactions.
+v3 lets a producer bring its id and epoch (KIP-360); v5 goes with transaction.version 2 (KIP-890). A transactional
+id needs the transaction coordinator; without one it is refused as by a broker that coordinates no transactions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """ListOffsets v1-11: offsets by timestamp, and the special ones.
 
-v2 isolation level (KIP-98), v4 leader epochs (KIP-320), v7 max timestamp (KIP-734), v8 local log start (KIP-405), v9 last tiered
-offset (KIP-1005), v10 a timeout for remote look-ups (KIP-1075), v11 earliest pending upload (KIP-1023).
+v2 isolation level (KIP-98), v4 leader epochs (KIP-320), v7 max timestamp (KIP-734), v8 local log start (KIP-405),
+v9 last tiered offset (KIP-1005), v10 a timeout for remote look-ups (KIP-1075), v11 earliest pending upload
+(KIP-1023).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Metadata v0-13: brokers, topics and who leads what; creates topics that are asked for by name, if that is allowed.
 
-v0 takes an empty list for all topics, v1 null; v4 may forbid auto-creation (KIP-204); v5 offline replicas; v7 leader epochs
-(KIP-320); v8 authorized operations (KIP-430); v10 topic ids, v12 look-up by them (KIP-516); v13 REBOOTSTRAP_REQUIRED (KIP-1102).
+v0 takes an empty list for all topics, v1 null; v4 may forbid auto-creation; v5 offline replicas; v7 leader epochs
+(KIP-320); v8 authorized operations (KIP-430); v10 topic ids, v12 look-up by them (KIP-516); v13
+REBOOTSTRAP_REQUIRED (KIP-1102).
 
 What a topic looks like is encoded once per version and listener and kept until the topic or the brokers change.
 """

@@ -1,4 +1,6 @@
-"""OffsetForLeaderEpoch v2-4: where a leader epoch ends, so that a consumer can tell whether its log was truncated (KIP-320)."""
+"""OffsetForLeaderEpoch v2-4: where a leader epoch ends, so that a consumer can tell whether its log was truncated
+(KIP-320).
+"""
 
 from __future__ import annotations
 

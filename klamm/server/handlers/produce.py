@@ -1,7 +1,8 @@
 """Produce v3-13: append record batches.
 
-v3 brought transactional ids (KIP-98), v7 zstd (KIP-110), v8 record errors and messages (KIP-467), v9 is flexible, v10 tells the
-current leader (KIP-951), v11 and v12 concern transactions (KIP-890), v13 names topics by id (KIP-516).
+v3 brought transactional ids (KIP-98), v7 zstd (KIP-110), v8 record errors and messages (KIP-467), v9 is flexible,
+v10 tells the current leader (KIP-951), v11 and v12 concern transactions (KIP-890), v13 names topics by id
+(KIP-516).
 
 acks=0 gets no answer; when such a request fails the connection is closed, which is how its client learns of it.
 """

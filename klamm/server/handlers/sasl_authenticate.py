@@ -1,4 +1,6 @@
-"""SaslAuthenticate v0-2 on a listener without SASL: always ILLEGAL_SASL_STATE, as a plaintext listener of Kafka answers."""
+"""SaslAuthenticate v0-2 on a listener without SASL: always ILLEGAL_SASL_STATE, as a plaintext listener of Kafka
+answers.
+"""
 
 from __future__ import annotations
 

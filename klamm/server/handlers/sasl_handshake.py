@@ -1,4 +1,6 @@
-"""SaslHandshake v0-1 on a listener without SASL: always ILLEGAL_SASL_STATE, as a plaintext listener of Kafka answers."""
+"""SaslHandshake v0-1 on a listener without SASL: always ILLEGAL_SASL_STATE, as a plaintext listener of Kafka
+answers.
+"""
 
 from __future__ import annotations
 
