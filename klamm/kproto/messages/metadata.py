@@ -52,7 +52,7 @@ class MetadataResponse(Message, key=3, versions="0-13", flexible="9+"):
         name: string | None = v(nullable="12+")
         topic_id: uuid = v("10+", default=ZERO_UUID, ignorable=True)
         is_internal: bool = v("1+", default=False, ignorable=True)
-        partitions: list[MetadataResponsePartition]
+        partitions: list[MetadataResponsePartition] = v(encoded=True)
         topic_authorized_operations: int32 = v("8+", default=-2147483648)
 
         class MetadataResponsePartition(Struct):

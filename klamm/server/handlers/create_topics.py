@@ -1,4 +1,4 @@
-"""CreateTopics v2-7: v4 default counts by -1 (KIP-464), v5 tells the configuration (KIP-525), v7 the topic id (KIP-516).
+"""CreateTopics v2-7: v4 default counts by -1 (KIP-464), v5 tells the configuration (KIP-525), v7 the id (KIP-516).
 
 The controller decides; this broker hands the request on to it.
 """

@@ -9,6 +9,7 @@ What a topic looks like is encoded once per version and listener and kept until 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from klamm.kproto.uuids import ZERO
 from klamm.metadata.controller.topic_names import invalid_name_reason
 from klamm.metadata.image.cluster import ClusterImage
 from klamm.metadata.image.image import MetadataImage
+from klamm.metadata.image.partition import PartitionRegistration
 from klamm.metadata.image.topics import TopicImage
 from klamm.server import authorized
 from klamm.server.broker import Broker
@@ -32,6 +34,10 @@ Asked = MetadataRequest.MetadataRequestTopic
 _Key = tuple[str, int, str, bool]
 _cache: dict[_Key, tuple[TopicImage, ClusterImage, bytes]] = {}
 _CACHE_TOPICS_MAX = 20000
+_SHOWN = slice(PartitionRegistration._fields.index("partition_epoch"))
+"""What the bytes of a partition are made of; clients do not see the partition epoch and the ELR behind it."""
+_INDEX = struct.Struct(">i").pack
+_INDEX_AT = 2  # behind the error code, in every version
 
 
 def handle(
@@ -140,19 +146,38 @@ def _describe(topic: TopicImage, cluster: ClusterImage, version: int, listener: 
     )
     if operations:
         described.topic_authorized_operations = authorized.TOPIC
-    for index, partition in sorted(topic.partitions.items()):
-        code = leader_error(cluster, partition, listener)
-        if code == errors.LISTENER_NOT_FOUND and version < 6:
-            code = errors.LEADER_NOT_AVAILABLE
-        described.partitions.append(
-            Partition(
-                error_code=code,
-                partition_index=index,
-                leader_id=-1 if code else partition.leader,
-                leader_epoch=partition.leader_epoch,
-                replica_nodes=list(partition.replicas),
-                isr_nodes=list(partition.isr),
-                offline_replicas=offline_replicas(cluster, partition),
-            )
-        )
+    described.partitions = _encode_partitions(topic, cluster, version, listener)
     return described
+
+
+def _encode_partitions(topic: TopicImage, cluster: ClusterImage, version: int, listener: str) -> list[Any]:
+    """The bytes of each partition, in order.
+
+    Most partitions of a topic differ from the one before only in their index: then so do their bytes.
+    """
+    encoded: list[Any] = []
+    head = tail = b""
+    before: tuple[object, ...] = ()
+    for index, partition in sorted(topic.partitions.items()):
+        shown = partition[_SHOWN]
+        if shown != before:
+            before = shown
+            data = encode_struct(MetadataResponse, _partition(partition, cluster, version, listener), version)
+            head, tail = data[:_INDEX_AT], data[_INDEX_AT + 4 :]
+        encoded.append(head + _INDEX(index) + tail)
+    return encoded
+
+
+def _partition(partition: PartitionRegistration, cluster: ClusterImage, version: int, listener: str) -> Partition:
+    code = leader_error(cluster, partition, listener)
+    if code == errors.LISTENER_NOT_FOUND and version < 6:
+        code = errors.LEADER_NOT_AVAILABLE
+    return Partition(
+        error_code=code,
+        partition_index=0,
+        leader_id=-1 if code else partition.leader,
+        leader_epoch=partition.leader_epoch,
+        replica_nodes=list(partition.replicas),
+        isr_nodes=list(partition.isr),
+        offline_replicas=offline_replicas(cluster, partition),
+    )
