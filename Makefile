@@ -43,7 +43,8 @@ wheel: $(STAMP) ## sdist -> wheel, installed alone in a bare environment, a brok
 	bash .ci/wheel
 
 compat: $(STAMP) ## real clients against klamm; needs Java 17, Maven, Go and Node
-	$(BIN)/python -m pytest compat
+	$(BIN)/python -m pytest compat -p no:cacheprovider
+	$(BIN)/python -m compat.kafka_python.integration --target klamm
 
 bench: $(STAMP) ## klamm beside real Kafka 4.3.1, as ratios; needs Java 17, Maven and Go
 	$(BIN)/python -m compat.bench
