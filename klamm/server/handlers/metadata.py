@@ -153,18 +153,17 @@ def _describe(topic: TopicImage, cluster: ClusterImage, version: int, listener: 
 def _encode_partitions(topic: TopicImage, cluster: ClusterImage, version: int, listener: str) -> list[Any]:
     """The bytes of each partition, in order.
 
-    Most partitions of a topic differ from the one before only in their index: then so do their bytes.
+    Many partitions of a topic differ only in their index: then so do their bytes.
     """
     encoded: list[Any] = []
-    head = tail = b""
-    before: tuple[object, ...] = ()
+    known: dict[object, tuple[bytes, bytes]] = {}
     for index, partition in sorted(topic.partitions.items()):
         shown = partition[_SHOWN]
-        if shown != before:
-            before = shown
+        pieces = known.get(shown)
+        if pieces is None:
             data = encode_struct(MetadataResponse, _partition(partition, cluster, version, listener), version)
-            head, tail = data[:_INDEX_AT], data[_INDEX_AT + 4 :]
-        encoded.append(head + _INDEX(index) + tail)
+            pieces = known[shown] = data[:_INDEX_AT], data[_INDEX_AT + 4 :]
+        encoded.append(pieces[0] + _INDEX(index) + pieces[1])
     return encoded
 
 
