@@ -23,6 +23,8 @@ _SPARE_BYTES_MAX: Final = 16 * 1024 * 1024
 _SIZE: Final = struct.Struct(">i")
 _HEADER: Final = struct.Struct(">hhih")
 _HEADER_START: Final = struct.Struct(">hhi")
+_PREFIX_0: Final = struct.Struct(">ii").pack
+_PREFIX_1: Final = struct.Struct(">iix").pack
 
 
 class RequestHeader(NamedTuple):
@@ -81,8 +83,8 @@ def _skip_tags(frame: memoryview, position: int) -> int:
 def response_prefix(size: int, correlation_id: int, header_version: int) -> bytes:
     """The frame's size and the response header; `size` is the body's."""
     if header_version:
-        return struct.pack(">iix", size + 5, correlation_id)
-    return struct.pack(">ii", size + 4, correlation_id)
+        return _PREFIX_1(size + 5, correlation_id)
+    return _PREFIX_0(size + 4, correlation_id)
 
 
 class SpareBuffers:

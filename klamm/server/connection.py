@@ -17,6 +17,7 @@ from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers
 from klamm.kproto.schema import RecordBytes
 from klamm.server.memory import RequestMemory
+from klamm.server.request import RequestContext
 
 MAX_IN_FLIGHT: Final = 256
 """Requests of one connection that may be under way; more are left in the socket."""
@@ -73,6 +74,8 @@ class Connection(asyncio.BufferedProtocol):
         self.id = connection_id
         self.client_host = ""
         self.active = True  # heard of since the last idle check
+        self.contexts: dict[int, RequestContext] = {}
+        """The context of the last request of each API. To be cleared when the principal changes."""
         self._frames = FrameReader(hooks.scratch, hooks.request_size_max, hooks.spares)
         self._transport: asyncio.Transport | None = None
         self._slots: deque[_Slot] = deque()

@@ -62,12 +62,11 @@ class Dispatcher:
             if key == apis.API_VERSIONS:
                 return self._unsupported_api_versions(correlation_id)
             raise ProtocolError(f"{api.name} version {version} is not served ({api.low} to {api.high} are)")
-        header = read_request_header(frame)
+        context = connection.contexts.get(key)
+        if context is None or context.api_version != version or frame[8 : context.body_at] != context.header:
+            context = self._context(connection, frame)
         body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
-        request, _ = found.request.decode_from(body, header.body, version)
-        context = RequestContext(
-            key, version, header.client_id, connection.client_host, self.listener_name, connection.id
-        )
+        request, _ = found.request.decode_from(body, context.body_at, version)
         try:
             response: Any = found.handle(self._broker, context, request)
         except KafkaError as error:
@@ -77,8 +76,25 @@ class Dispatcher:
         if response is None:
             return []
         if isinstance(response, Message):
-            return encode_answer(response, version, correlation_id, api.response_header_version(version))
+            return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
+        if type(response) is bytes:
+            return [response_prefix(len(response), correlation_id, version >= found.tagged_answers_from) + response]
         return self._await(response, found, version, correlation_id)
+
+    def _context(self, connection: Connection, frame: memoryview) -> RequestContext:
+        """Read a header, and keep what was read for the next request."""
+        key, version, _, client_id, body_at = read_request_header(frame)
+        context = connection.contexts[key] = RequestContext(
+            key,
+            version,
+            client_id,
+            connection.client_host,
+            self.listener_name,
+            connection.id,
+            header=bytes(frame[8:body_at]),
+            body_at=body_at,
+        )
+        return context
 
     async def _await(
         self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int
@@ -93,7 +109,7 @@ class Dispatcher:
             response = self._fault(found, version, error)
         if response is None:
             return []
-        return encode_answer(response, version, correlation_id, found.api.response_header_version(version))
+        return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
 
     def _fault(self, found: Route, version: int, error: Exception) -> Message:
         if isinstance(error, ProtocolError):

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 
 class RequestContext:
-    """One request's surroundings.
+    """One request's surroundings; not to be changed.
 
-    `connection` is the object that stands for the connection: handlers may hang per-connection state on its `id` only.
+    Requests of a connection whose headers differ only in the correlation id have the same context. `header` is what
+    stands behind that id up to `body_at`, where the body begins. Handlers may hang per-connection state on
+    `connection_id` only.
     """
 
-    __slots__ = ("api_key", "api_version", "client_host", "client_id", "connection_id", "listener_name", "principal")
+    __slots__ = (
+        "api_key",
+        "api_version",
+        "body_at",
+        "client_host",
+        "client_id",
+        "connection_id",
+        "header",
+        "listener_name",
+        "principal",
+    )
 
     def __init__(
         self,
@@ -20,6 +32,8 @@ class RequestContext:
         listener_name: str,
         connection_id: int,
         principal: str = "User:ANONYMOUS",
+        header: bytes = b"",
+        body_at: int = 0,
     ) -> None:
         self.api_key = api_key
         self.api_version = api_version
@@ -28,3 +42,5 @@ class RequestContext:
         self.listener_name = listener_name
         self.connection_id = connection_id
         self.principal = principal
+        self.header = header
+        self.body_at = body_at

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from klamm.server.broker import Broker
     from klamm.server.request import RequestContext
 
-Handler = Callable[["Broker", "RequestContext", Any], "Message | Awaitable[Message | None] | None"]
+Handler = Callable[["Broker", "RequestContext", Any], "Message | bytes | Awaitable[Message | None] | None"]
+"""Gives the answer, or its encoded body, or what to await for it; None: there is none."""
 
 SERVED: Final[dict[int, str]] = {
     apis.PRODUCE: "produce",
@@ -60,12 +61,17 @@ SERVED: Final[dict[int, str]] = {
 class Route:
     """How one API is served: its row in the table, its request class and its handler."""
 
-    __slots__ = ("api", "handle", "request", "response")
+    __slots__ = ("api", "handle", "request", "response", "tagged_answers_from")
 
     def __init__(self, api: Api) -> None:
         name = SERVED[api.key]
         messages = importlib.import_module(f"klamm.kproto.messages.{name}")
         self.api = api
+        # From this version on a response header has tagged fields.
+        self.tagged_answers_from = api.high + 1
+        for version in range(api.high, api.low - 1, -1):
+            if api.response_header_version(version):
+                self.tagged_answers_from = version
         self.request: type[Message] = getattr(messages, f"{api.name}Request")
         self.response: type[Message] = getattr(messages, f"{api.name}Response")
         self.handle: Handler = importlib.import_module(f"klamm.server.handlers.{name}").handle

@@ -2,6 +2,8 @@
 
 v3 names the client's software, which is checked as Kafka checks it, and brings features (KIP-511, KIP-584); v4
 shows features that may be at level 0. An unknown version is answered in `dispatch.py`.
+
+Every connection begins with this request, and its answer seldom changes: it is kept encoded.
 """
 
 from __future__ import annotations
@@ -21,12 +23,28 @@ _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _PRODUCE_LOW: Final = 0  # librdkafka takes compression support from Produce's lowest version; Kafka advertises 0 for it
 
 
-def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse:
+_Key = tuple[bool, int, int, tuple[tuple[str, int], ...]]
+_encoded: dict[_Key, bytes] = {}
+_ENCODED_MAX: Final = 64
+
+
+def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest) -> bytes:
     if context.api_version >= 3:
         software = (request.client_software_name, request.client_software_version)
         if not all(_SOFTWARE.fullmatch(name) for name in software):
             raise KafkaError(errors.INVALID_REQUEST)
     on_controller = context.listener_name in broker.config.listeners.controller_names
+    image = broker.metadata.image
+    key = on_controller, context.api_version, image.offset, tuple(image.features.items())
+    body = _encoded.get(key)
+    if body is None:
+        if len(_encoded) >= _ENCODED_MAX:
+            _encoded.clear()
+        body = _encoded[key] = _answer(broker, context.api_version, on_controller).encode(context.api_version)
+    return body
+
+
+def _answer(broker: Broker, version: int, on_controller: bool) -> ApiVersionsResponse:
     response = ApiVersionsResponse(
         error_code=errors.NONE,
         api_keys=[
@@ -38,8 +56,8 @@ def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest)
             for api in served_apis(apis.CONTROLLER if on_controller else apis.BROKER)
         ],
     )
-    if context.api_version >= 3:
-        _add_features(broker, context.api_version, response)
+    if version >= 3:
+        _add_features(broker, version, response)
     return response
 
 
