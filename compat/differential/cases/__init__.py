@@ -1,0 +1,26 @@
+"""The cases, one module an API or a group of APIs. `case` puts a function on the list; its name is module.function."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+from compat.differential.run import Run
+
+CaseFunction = Callable[[Run], None]
+_cases: dict[str, CaseFunction] = {}
+
+
+def case(function: CaseFunction) -> CaseFunction:
+    """Put a function on the list of cases."""
+    module = function.__module__.rpartition(".")[2]
+    _cases[f"{module}.{function.__name__}"] = function
+    return function
+
+
+def all_cases() -> dict[str, CaseFunction]:
+    """Name -> case, of all modules of this folder."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(_cases)
