@@ -65,10 +65,13 @@ class Dispatcher:
         context = connection.contexts.get(key)
         if context is None or context.api_version != version or frame[8 : context.body_at] != context.header:
             context = self._context(connection, frame)
-        body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
-        request, _ = found.request.decode_from(body, context.body_at, version)
         try:
-            response: Any = found.handle(self._broker, context, request)
+            response: Any = found.quick(self._broker, context, frame) if found.quick is not None else None
+            if response is None:
+                # The frame may stand in the scratch buffer: only what is served at once may look into it.
+                body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
+                request, _ = found.request.decode_from(body, context.body_at, version)
+                response = found.handle(self._broker, context, request)
         except KafkaError as error:
             response = self._refuse(found, version, error)
         except Exception as error:

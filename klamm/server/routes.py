@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Broker", "RequestContext", Any], "Message | bytes | Awaitable[Message | None] | None"]
 """Gives the answer, or its encoded body, or what to await for it; None: there is none."""
+Quick = Callable[["Broker", "RequestContext", memoryview], "Message | bytes | Awaitable[Message | None] | None"]
+"""Does the same for some requests, given as frames; None: not for this one."""
 
 SERVED: Final[dict[int, str]] = {
     apis.PRODUCE: "produce",
@@ -61,7 +63,7 @@ SERVED: Final[dict[int, str]] = {
 class Route:
     """How one API is served: its row in the table, its request class and its handler."""
 
-    __slots__ = ("api", "handle", "request", "response", "tagged_answers_from")
+    __slots__ = ("api", "handle", "quick", "request", "response", "tagged_answers_from")
 
     def __init__(self, api: Api) -> None:
         name = SERVED[api.key]
@@ -74,7 +76,9 @@ class Route:
                 self.tagged_answers_from = version
         self.request: type[Message] = getattr(messages, f"{api.name}Request")
         self.response: type[Message] = getattr(messages, f"{api.name}Response")
-        self.handle: Handler = importlib.import_module(f"klamm.server.handlers.{name}").handle
+        handler = importlib.import_module(f"klamm.server.handlers.{name}")
+        self.handle: Handler = handler.handle
+        self.quick: Quick | None = getattr(handler, "quick", None)
 
 
 _loaded: dict[int, Route] = {}

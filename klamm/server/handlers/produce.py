@@ -5,16 +5,22 @@ v10 tells the current leader (KIP-951), v11 and v12 concern transactions (KIP-89
 (KIP-516).
 
 acks=0 gets no answer; when such a request fails the connection is closed, which is how its client learns of it.
+
+The commonest form of the request is served by hand (`quick`), without an object for each of its parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import struct
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Final
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.log.io_thread import Completion
+from klamm.log.partition_log import Appended
 from klamm.server.broker import Broker
 from klamm.server.dispatch import AcksZeroError
 from klamm.server.request import RequestContext
@@ -28,7 +34,7 @@ def handle(
     broker: Broker, context: RequestContext, request: ProduceRequest
 ) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     if request.acks not in (-1, 0, 1):
-        return _answer(request, _all_failed(request, errors.INVALID_REQUIRED_ACKS))
+        return _answer(request.acks, _all_failed(request, errors.INVALID_REQUIRED_ACKS))
     by_id = context.api_version >= 13
     now_ms = broker.clock.time_ms()
     pending: list[tuple[Result, Completion]] = []
@@ -43,8 +49,84 @@ def handle(
                 pending.append((result, written))
         topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
     if pending:
-        return _when_written(request, topics, pending)
-    return _answer(request, topics)
+        return _when_written(request.acks, topics, pending)
+    return _answer(request.acks, topics)
+
+
+_HEAD: Final = struct.Struct(">BhiB").unpack_from  # length of the transactional id, acks, timeout, number of topics
+_PARTITION: Final = struct.Struct(">BiB").unpack_from  # number of partitions, index, first byte of the batch's length
+_ONE: Final = 2
+"""A compact array of one element."""
+_NO_TAGS: Final = bytes(3)
+"""The partition, the topic and the request have no tagged fields."""
+
+
+def quick(
+    broker: Broker, context: RequestContext, frame: memoryview
+) -> ProduceResponse | bytes | Awaitable[ProduceResponse | None] | None:
+    """Serve a request of the flexible versions, of no transaction and to be answered, with records for one partition.
+
+    What comes out is what `handle` would give. None: the request has another form, or none, and nothing was done.
+    """
+    if context.api_version < 9:
+        return None
+    by_id = context.api_version >= 13
+    try:
+        transactional, acks, _, topics = _HEAD(frame, context.body_at)
+        if transactional or topics != _ONE or not (acks == -1 or acks == 1):
+            return None
+        at = context.body_at + 8
+        end = at + 16 if by_id else at + frame[at]
+        topic = bytes(frame[at if by_id else at + 1 : end])
+        name = "" if by_id else topic.decode()
+        partitions, index, low = _PARTITION(frame, end)
+        at, size, shift = end + 6, low & 0x7F, 7
+        while low > 127 and shift < 28:
+            low = frame[at]
+            size |= (low & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+    except (struct.error, IndexError, UnicodeDecodeError):
+        return None
+    end = at + size - 1
+    if partitions != _ONE or low > 127 or size < 2 or len(topic) > 126 or frame[end:] != _NO_TAGS:
+        return None
+    try:
+        partition = broker.replicas.by_id(topic, index) if by_id else broker.replicas.get(name, index)
+        appended = partition.append(frame[at:end], broker.clock.time_ms(), acks)
+    except KafkaError as error:
+        result = Result(index=index, error_code=0, base_offset=-1)
+        _refuse(result, error)
+        return _one_answer(topic if by_id else name, result)
+    if appended.written is None:
+        return _packer(len(topic), by_id)(topic, index, appended)
+    result = Result(index=index, error_code=0, base_offset=-1)
+    _accept(result, appended)
+    return _when_written(acks, _one_answer(topic if by_id else name, result).responses, [(result, appended.written)])
+
+
+def _one_answer(topic: str | bytes, result: Result) -> ProduceResponse:
+    named = Topic(partition_responses=[result])
+    if isinstance(topic, bytes):
+        named.topic_id = topic
+    else:
+        named.name = topic
+    return ProduceResponse(responses=[named])
+
+
+@cache
+def _packer(topic_bytes: int, by_id: bool) -> Callable[[bytes, int, Appended], bytes]:
+    """What encodes the answer to an append to one partition, of a topic whose name or id has that many bytes."""
+    # One topic, one partition, index, error code, three numbers, no record errors; then no message, the ends of
+    # partition and topic, throttle time, the end of the answer.
+    if by_id:
+        pack = struct.Struct(">B16sBihqqqB8x").pack
+        return lambda topic, index, a: pack(
+            _ONE, topic, _ONE, index, 0, a.base_offset, a.log_append_time_ms, a.log_start_offset, 1
+        )
+    pack = struct.Struct(f">BB{topic_bytes}sBihqqqB8x").pack
+    return lambda topic, index, a: pack(
+        _ONE, topic_bytes + 1, topic, _ONE, index, 0, a.base_offset, a.log_append_time_ms, a.log_start_offset, 1
+    )
 
 
 def _append(
@@ -65,24 +147,32 @@ def _append(
         assert isinstance(asked.records, memoryview)  # a view of the frame, which may be written to
         appended = partition.append(asked.records, now_ms, acks)
     except KafkaError as error:
-        result.error_code = error.code
-        result.error_message = error.message
+        _refuse(result, error)
         return None
-    result.base_offset = appended.base_offset
-    result.log_append_time_ms = appended.log_append_time_ms
-    result.log_start_offset = appended.log_start_offset
+    _accept(result, appended)
     return appended.written
 
 
+def _refuse(result: Result, error: KafkaError) -> None:
+    result.error_code = error.code
+    result.error_message = error.message
+
+
+def _accept(result: Result, appended: Appended) -> None:
+    result.base_offset = appended.base_offset
+    result.log_append_time_ms = appended.log_append_time_ms
+    result.log_start_offset = appended.log_start_offset
+
+
 async def _when_written(
-    request: ProduceRequest, topics: list[Topic], pending: list[tuple[Result, Completion]]
+    acks: int, topics: list[Topic], pending: list[tuple[Result, Completion]]
 ) -> ProduceResponse | None:
     for result, written in pending:
         try:
             await written
         except KafkaError as error:
             result.error_code, result.error_message, result.base_offset = error.code, error.message, -1
-    return _answer(request, topics)
+    return _answer(acks, topics)
 
 
 def _all_failed(request: ProduceRequest, code: int) -> list[Topic]:
@@ -96,8 +186,8 @@ def _all_failed(request: ProduceRequest, code: int) -> list[Topic]:
     ]
 
 
-def _answer(request: ProduceRequest, topics: list[Topic]) -> ProduceResponse | None:
-    if request.acks:
+def _answer(acks: int, topics: list[Topic]) -> ProduceResponse | None:
+    if acks:
         return ProduceResponse(responses=topics)
     for topic in topics:
         for result in topic.partition_responses:
