@@ -44,9 +44,9 @@ _POSITIONS_KEPT: Final = 64
 class Appended(NamedTuple):
     """What became of an append.
 
-    `log_append_time_ms` is -1 unless the topic has log append time. `written`: None when the bytes are in the file;
-    else they are on their way (or a flush that the topic asks for is), and the producer must not be answered before it
-    is done. Of a duplicate these are the offsets of the batch that it repeats.
+    `log_append_time_ms` is -1 unless the topic has log append time or the batch is a duplicate. `written`: None when
+    the bytes are in the file; else they are on their way (or a flush that the topic asks for is), and the producer must
+    not be answered before it is done. Of a duplicate these are the offsets of the batch that it repeats.
     """
 
     base_offset: int
@@ -223,7 +223,7 @@ class PartitionLog:
         try:
             header = _UNPACK(batches)
         except struct.error:
-            raise KafkaError(errors.INVALID_RECORD, f"{size} bytes hold no record batch") from None
+            raise validation.NotOneBatch(f"{size} bytes hold no record batch") from None
         base, length, _, magic, crc, attributes, delta, _, max_timestamp, producer_id, _, sequence, count = header
         if (
             length + 12 == size
@@ -264,7 +264,7 @@ class PartitionLog:
         if producer_id >= 0:
             duplicate = self._check_producer(batch, attributes, producer_id, epoch, sequence, delta, origin)
             if duplicate is not None:
-                return self._duplicate(duplicate, config)
+                return self._duplicate(duplicate)
         segment = self._segment_for(size, last_offset, max_timestamp, now_ms)
         _PACK_OFFSET(batch, 0, first_offset)
         _PACK_EPOCH(batch, 12, leader_epoch)
@@ -375,10 +375,10 @@ class PartitionLog:
             self.producers.check_marker(producer_id, epoch, marker[1])
         return None
 
-    def _duplicate(self, batch: BatchMetadata, config: LogConfig) -> Appended:
-        append_time = batch.timestamp if config.is_log_append_time else -1
+    def _duplicate(self, batch: BatchMetadata) -> Appended:
         written = self._pending[-1][3] if self._pending else None
-        return Appended(batch.first_offset, batch.last_offset, append_time, self.log_start_offset, written, True)
+        # Kafka tells a duplicate's highest timestamp as its log append time, whatever the topic's timestamps are.
+        return Appended(batch.first_offset, batch.last_offset, batch.timestamp, self.log_start_offset, written, True)
 
     def _note_producer(
         self,

@@ -32,6 +32,13 @@ class InvalidRecords(KafkaError):
         self.record_errors = record_errors
 
 
+class NotOneBatch(KafkaError):
+    """An append holds something else than one batch of version 2: Kafka refuses it before it looks at the log."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errors.INVALID_RECORD, message)
+
+
 def first_batch(data: memoryview, origin: int, config: LogConfig) -> Batch:
     """The one batch that an append by a leader may hold; bytes of a cut batch behind it are left out.
 
@@ -40,18 +47,16 @@ def first_batch(data: memoryview, origin: int, config: LogConfig) -> Batch:
     found = records.batches(data)
     batch = next(found, None)
     if batch is None:
-        raise KafkaError(errors.INVALID_RECORD, "the append holds no record batch")
+        raise NotOneBatch("the append holds no record batch")
     if batch.magic != records.MAGIC:
-        raise KafkaError(
-            errors.INVALID_RECORD, f"the append holds a batch of version {batch.magic}, only version 2 is taken"
-        )
+        raise NotOneBatch(f"the append holds a batch of version {batch.magic}, only version 2 is taken")
     if origin == CLIENT and batch.base_offset != 0:
         raise KafkaError(errors.INVALID_RECORD, f"the base offset of the batch is {batch.base_offset}, must be 0")
     if origin != RAFT_LEADER and batch.size_bytes > config.max_message_bytes:
         raise too_large(batch.size_bytes, config)
     records.validate_batch(batch.view)
     if next(found, None) is not None:
-        raise KafkaError(errors.INVALID_RECORD, "the append holds more than one record batch")
+        raise NotOneBatch("the append holds more than one record batch")
     return batch
 
 

@@ -269,6 +269,11 @@ class MetadataNode:
         """The active controller's node id, -1 when there is none."""
         return self.log.raft.leader_id if self.log.raft.role is Role.LEADER else -1
 
+    @property
+    def kraft_version(self) -> int:
+        """The level of the feature kraft.version: 0 for static voters, 1 for those of KIP-853."""
+        return self.log.raft.kraft_version
+
     def create_topics(
         self, request: CreateTopicsRequest
     ) -> CreateTopicsResponse | asyncio.Future[CreateTopicsResponse]:

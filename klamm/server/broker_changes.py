@@ -6,8 +6,9 @@ refused here never reaches the controller; what concerns loggers ends here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
@@ -64,14 +65,16 @@ def _check_changes(broker: Broker, name: str, current: Mapping[str, str], change
         raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
 
 
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
+
+
 def check_broker_id(broker: Broker, name: str) -> None:
     """Only this broker, or all of them (an empty name). Raises KafkaError (INVALID_REQUEST)."""
     if not name:
         return
-    try:
-        node_id = int(name)
-    except ValueError:
-        raise KafkaError(errors.INVALID_REQUEST, f"{name!r} is no broker id") from None
+    if not _NUMBER.fullmatch(name):
+        raise KafkaError(errors.INVALID_REQUEST, f"{name!r} is no broker id")
+    node_id = int(name)
     if node_id != broker.node_id:
         raise KafkaError(errors.INVALID_REQUEST, f"this is broker {broker.node_id}, not {node_id}: ask that one")
 

@@ -128,7 +128,7 @@ class FetchSessions:
 
     def _create(self, wants: dict[Key, Want], by_id: bool, now_ms: float) -> Session | None:
         """A new session, or None when there is no room: the fetch is then answered without one, as in Kafka."""
-        if not wants or not self._make_room(now_ms):
+        if not self._make_room(now_ms):
             return None
         session_id = 0
         while session_id == 0 or session_id in self._sessions:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import upkeep, validation
+from klamm.server.topic_listing import INTERNAL_TOPICS
 
 if TYPE_CHECKING:
     from klamm.log.io_thread import Completion
@@ -29,6 +30,7 @@ class Partition:
         "_commit_callbacks",
         "_touched",
         "index",
+        "is_internal",
         "isr",
         "leader_epoch",
         "leader_id",
@@ -51,6 +53,7 @@ class Partition:
         touched: Callable[[Partition], None],
     ) -> None:
         self.topic, self.topic_id, self.index = topic, topic_id, index
+        self.is_internal = topic in INTERNAL_TOPICS
         self.log = log
         self.leader_id = leader_id
         self.leader_epoch = leader_epoch
@@ -66,18 +69,21 @@ class Partition:
 
     def check_epoch(self, current_leader_epoch: int) -> int:
         """NONE, or the error for a client that believes in another leader epoch (-1: it does not say)."""
-        if current_leader_epoch < 0 or current_leader_epoch == self.leader_epoch:
+        if current_leader_epoch in (-1, self.leader_epoch):
             return errors.NONE
         return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
 
     def append(self, batches: memoryview, now_ms: int, acks: int = -1, origin: int = validation.CLIENT) -> Appended:
         """Append a batch of a producer or coordinator.
 
-        Raises KafkaError: NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas, and what the log refuses.
+        Raises KafkaError: NOT_ENOUGH_REPLICAS for acks=-1 below min.insync.replicas, INVALID_TOPIC_EXCEPTION for a
+        client that writes to an internal topic, and what the log refuses.
 
         When `written` of the result is not None, the bytes are still on their way to the file: the buffer must stay as
         it is and the producer must not be answered until that future is done.
         """
+        if self.is_internal and origin == validation.CLIENT:
+            raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, f"{self.topic} is written by the brokers only")
         if acks == -1 and self.min_insync_replicas > len(self.isr):
             raise KafkaError(errors.NOT_ENOUGH_REPLICAS)
         appended = self.log.append_as_leader(batches, self.leader_epoch, now_ms=now_ms, origin=origin)

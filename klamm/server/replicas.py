@@ -103,6 +103,7 @@ class Replicas:
         if found is not None:
             found.leader_epoch = registration.leader_epoch
             found.isr = registration.isr
+            _begin_epoch(found)
             return
         stale = self._by_name.get((topic, index))
         if stale is not None:
@@ -121,6 +122,7 @@ class Replicas:
             self._touched.append,
         )
         partition.min_insync_replicas = self._settings.min_insync_replicas(image, topic)
+        _begin_epoch(partition)
         self._by_name[topic, index] = self._by_id[topic_id, index] = partition
         for listener in self._listeners:
             listener(partition, True)
@@ -147,3 +149,8 @@ class Replicas:
             touched, self._touched[:] = list(self._touched), []
             for partition in touched:
                 partition.wake()
+
+
+def _begin_epoch(partition: Partition) -> None:
+    """A leader's epoch begins where its log ends, before the first append: an empty log knows its epoch (KIP-101)."""
+    partition.log.epochs.assign(partition.leader_epoch, partition.log.next_offset)

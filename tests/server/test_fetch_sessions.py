@@ -109,7 +109,8 @@ def test_a_session_without_partitions_ends(sessions: FetchSessions) -> None:
     mine = sessions.begin(request(epoch=0, offsets={0: 0}), False, 0).session_id
     empty = sessions.begin(request(mine, 1, forgotten=[0]), False, 0)
     assert (empty.session_id, empty.incremental, len(sessions)) == (0, True, 0)
-    assert sessions.begin(request(epoch=0), False, 0).session_id == 0
+    # But one that begins without partitions is a session, as in Kafka.
+    assert sessions.begin(request(epoch=0), False, 0).session_id != 0
 
 
 def test_names_and_ids_are_different_partitions(sessions: FetchSessions) -> None:

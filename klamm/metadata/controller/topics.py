@@ -64,7 +64,12 @@ class TopicControl:
         for topic in request.topics:
             counts[topic.name] = counts.get(topic.name, 0) + 1
         wanted = [t for t in request.topics if counts[t.name] == 1 and t.name != CLUSTER_METADATA]
-        self._limit_partitions(wanted)
+        try:
+            self._limit_partitions(wanted)
+        except KafkaError as error:
+            # The error of the whole request: the response has no place for it but its topics.
+            results = [_failed(name, Failure(error.code, error.message)) for name in counts]
+            return Decision(CreateTopicsResponse(throttle_time_ms=0, topics=results), [])
         collisions = self._collisions(wanted)
         records: list[Message] = []
         results = [self._create(topic, collisions, records) for topic in wanted]

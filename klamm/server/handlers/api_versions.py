@@ -14,7 +14,7 @@ from typing import Final
 from klamm.kproto import apis, errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from klamm.metadata.features import SUPPORTED
+from klamm.metadata.features import KRAFT_VERSION, SUPPORTED
 from klamm.server.broker import Broker
 from klamm.server.request import RequestContext
 from klamm.server.routes import served_apis
@@ -69,7 +69,10 @@ def _add_features(broker: Broker, version: int, response: ApiVersionsResponse) -
         if version >= 4 or low > 0
     ]
     response.finalized_features_epoch = image.offset
+    levels = dict(image.features)
+    if broker.metadata.kraft_version > 0:  # no metadata record tells it, the quorum's log does
+        levels[KRAFT_VERSION] = broker.metadata.kraft_version
     response.finalized_features = [
         ApiVersionsResponse.FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
-        for name, level in image.features.items()
+        for name, level in levels.items()
     ]

@@ -14,12 +14,12 @@ Result = Topic.DeleteRecordsPartitionResult
 
 
 def handle(broker: Broker, context: RequestContext, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
-    topics = []
+    topics: dict[str, dict[int, Result]] = {}
     for topic in request.topics:
-        results = []
         for asked in topic.partitions:
+            # Of a partition that is named twice the last offset counts.
             result = Result(partition_index=asked.partition_index, low_watermark=-1, error_code=errors.NONE)
-            results.append(result)
+            topics.setdefault(topic.name, {})[asked.partition_index] = result
             try:
                 if topic.name in INTERNAL_TOPICS:
                     raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, "records of internal topics cannot be deleted")
@@ -27,5 +27,7 @@ def handle(broker: Broker, context: RequestContext, request: DeleteRecordsReques
                 result.low_watermark = partition.delete_records(asked.offset)
             except KafkaError as error:
                 result.error_code = error.code
-        topics.append(Topic(name=topic.name, partitions=results))
-    return DeleteRecordsResponse(throttle_time_ms=0, topics=topics)
+    return DeleteRecordsResponse(
+        throttle_time_ms=0,
+        topics=[Topic(name=name, partitions=list(results.values())) for name, results in topics.items()],
+    )

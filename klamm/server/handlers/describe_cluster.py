@@ -23,14 +23,14 @@ Node = DescribeClusterResponse.DescribeClusterBroker
 def handle(broker: Broker, context: RequestContext, request: DescribeClusterRequest) -> DescribeClusterResponse:
     on_controller = context.listener_name in broker.config.listeners.controller_names
     if request.endpoint_type != (_CONTROLLERS if on_controller else _BROKERS):
+        known = request.endpoint_type in (_BROKERS, _CONTROLLERS)
         here, wanted = ("controller", "brokers") if on_controller else ("broker", "controllers")
         return DescribeClusterResponse(
             throttle_time_ms=0,
-            error_code=errors.MISMATCHED_ENDPOINT_TYPE,
+            error_code=errors.MISMATCHED_ENDPOINT_TYPE if known else errors.UNSUPPORTED_ENDPOINT_TYPE,
             error_message=f"this is a {here}'s listener: it does not have the addresses of {wanted}",
             cluster_id="",
             brokers=[],
-            endpoint_type=request.endpoint_type,
         )
     cluster = broker.metadata.image.cluster
     nodes = (

@@ -44,7 +44,7 @@ def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequ
     for asked in request.resources:
         result = Result(
             error_code=errors.NONE,
-            error_message=None,
+            error_message="",
             resource_type=asked.resource_type,
             resource_name=asked.resource_name,
             configs=[],
@@ -53,7 +53,10 @@ def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequ
         try:
             entries = _describe(broker, image, asked)
         except KafkaError as error:
-            result.error_code, result.error_message = error.code, error.message
+            result.error_code = error.code
+            # Kafka puts words to a wrong name only; a topic that does not exist has an error without any.
+            if error.code != errors.UNKNOWN_TOPIC_OR_PARTITION:
+                result.error_message = error.message
             continue
         kind = KINDS.get(asked.resource_type)
         for entry in entries:

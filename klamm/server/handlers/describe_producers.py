@@ -26,7 +26,10 @@ def handle(broker: Broker, context: RequestContext, request: DescribeProducersRe
                     raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, reason)
                 result.active_producers = _producers(broker, asked.name, index)
             except KafkaError as error:
-                result.error_code, result.error_message = error.code, error.message
+                result.error_code = error.code
+                # Kafka has words only for a topic that does not exist or may not be called so.
+                if asked.name not in broker.metadata.image.topics.by_name:
+                    result.error_message = error.message
         topics.append(Topic(name=asked.name, partitions=results))
     return DescribeProducersResponse(throttle_time_ms=0, topics=topics)
 

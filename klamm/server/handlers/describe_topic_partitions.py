@@ -6,7 +6,6 @@ Topics come in the order of their names. `cursor` says where the page starts, `n
 from __future__ import annotations
 
 from klamm.kproto import errors
-from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.describe_topic_partitions import (
     DescribeTopicPartitionsRequest,
     DescribeTopicPartitionsResponse,
@@ -27,31 +26,34 @@ def handle(
     broker: Broker, context: RequestContext, request: DescribeTopicPartitionsRequest
 ) -> DescribeTopicPartitionsResponse:
     cursor = request.cursor
-    if cursor is not None and cursor.partition_index < 0:
-        raise KafkaError(errors.INVALID_REQUEST, "the cursor's partition index is negative")
+    asked = {t.name for t in request.topics}
+    if cursor is not None and (cursor.partition_index < 0 or (asked and cursor.topic_name not in asked)):
+        return _refuse(request, errors.INVALID_REQUEST)
     image = broker.metadata.image
     by_name = image.topics.by_name
-    names = sorted({t.name for t in request.topics}) if request.topics else sorted(by_name)
+    names = sorted(asked or by_name)
     start = cursor.partition_index if cursor is not None else 0
     if cursor is not None:
         names = [name for name in names if name >= cursor.topic_name]
         if not names or names[0] != cursor.topic_name:
             start = 0
     page_max = broker.config.int("max.request.partition.size.limit")
-    left = min(page_max, request.response_partition_limit) if request.response_partition_limit > 0 else page_max
+    left = max(1, min(page_max, request.response_partition_limit))
     response = DescribeTopicPartitionsResponse(topics=[])
     for name in names:
+        if not left:
+            response.next_cursor = DescribeTopicPartitionsResponse.Cursor(topic_name=name, partition_index=0)
+            break
         topic = by_name.get(name)
         if topic is None:
             known = invalid_name_reason(name) is None
             code = errors.UNKNOWN_TOPIC_OR_PARTITION if known else errors.INVALID_TOPIC_EXCEPTION
-            response.topics.append(Topic(error_code=code, name=name, partitions=[]))
+            response.topics.append(
+                Topic(error_code=code, name=name, partitions=[], topic_authorized_operations=authorized.TOPIC)
+            )
             continue
         indexes = [i for i in sorted(topic.partitions) if i >= start]
         start = 0
-        if not left:
-            response.next_cursor = DescribeTopicPartitionsResponse.Cursor(topic_name=name, partition_index=indexes[0])
-            break
         described = Topic(
             error_code=errors.NONE,
             name=name,
@@ -69,6 +71,13 @@ def handle(
             break
         left -= len(indexes)
     return response
+
+
+def _refuse(request: DescribeTopicPartitionsRequest, code: int) -> DescribeTopicPartitionsResponse:
+    """The error of the whole request: the response has no place for it but its topics."""
+    return DescribeTopicPartitionsResponse(
+        topics=[Topic(error_code=code, name=t.name, partitions=[]) for t in request.topics]
+    )
 
 
 def _partition(cluster: ClusterImage, index: int, partition: PartitionRegistration, listener_name: str) -> Partition:

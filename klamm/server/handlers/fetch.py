@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.log.partition_log import FetchData
@@ -26,11 +27,29 @@ NOTHING = FetchData(b"")
 
 def handle(broker: Broker, context: RequestContext, request: FetchRequest) -> FetchResponse | Awaitable[FetchResponse]:
     by_id = context.api_version >= 13
+    if request.isolation_level not in (0, 1):
+        return _refuse(request, by_id, errors.UNKNOWN_SERVER_ERROR)
     fetch = broker.fetch_sessions.begin(request, by_id, broker.clock.monotonic_ms())
     reading = _Reading(broker, request, fetch, by_id)
     if reading.read() or request.max_wait_ms <= 0 or not fetch.wants:
         return reading.response()
     return reading.wait()
+
+
+def _refuse(request: FetchRequest, by_id: bool, code: int) -> FetchResponse:
+    """The error of the whole request. Kafka has no better one for an isolation level that does not exist."""
+    topics = [] if by_id else request.topics
+    return FetchResponse(
+        error_code=code,
+        responses=[
+            Topic(topic=t.topic, partitions=[_missing(p.partition, code) for p in t.partitions]) for t in topics
+        ],
+    )
+
+
+def _missing(index: int, code: int) -> Data:
+    """A partition that is not there. Unlike one that cannot be read it has an (empty) list of aborted transactions."""
+    return Data(partition_index=index, error_code=code, high_watermark=-1, aborted_transactions=[], records=b"")
 
 
 class _Reading:
@@ -50,11 +69,18 @@ class _Reading:
         total = 0
         urgent = False
         results: list[tuple[Want, Data]] = []
+        missing: list[tuple[Want, Data]] = []
         for want in self._fetch.wants.values():
-            data = self._read_partition(want, left, total == 0)
+            try:
+                partition = self._find(want)
+            except KafkaError as error:
+                missing.append((want, _missing(want.index, error.code)))
+                urgent = True
+                continue
+            data = self._read_partition(partition, want, left, total == 0)
             size = len(data.records) if data.records else 0
             total += size
-            left -= size
+            left = max(0, left - size)
             if data.error_code or data.diverging_epoch.epoch >= 0:
                 urgent = True
             if (
@@ -66,28 +92,31 @@ class _Reading:
                 or data.diverging_epoch.epoch >= 0
             ):
                 results.append((want, data))
-        self._results = results
+        self._results = results + missing
         return urgent or total >= request.min_bytes
 
-    def _read_partition(self, want: Want, left: int, first: bool) -> Data:
+    def _read_partition(self, partition: Partition, want: Want, left: int, first: bool) -> Data:
         try:
-            partition = self._find(want)
-            code = partition.check_epoch(want.leader_epoch)
+            code = partition.check_epoch(max(want.leader_epoch, -1))
             if code:
                 raise KafkaError(code)
             log = partition.log
             if want.last_fetched_epoch >= 0:
                 epoch, end_offset = log.end_offset_for_epoch(want.last_fetched_epoch)
+                if end_offset < 0:
+                    raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"epoch {want.last_fetched_epoch} is not known")
                 if epoch < want.last_fetched_epoch or end_offset < want.fetch_offset:
                     data = self._data(want, partition, NOTHING)
                     data.diverging_epoch = Data.EpochEndOffset(epoch=epoch, end_offset=end_offset)
                     return data
             limit = min(want.max_bytes, left)
             end = partition.visible_end(self._request.isolation_level)
-            if want.fetch_offset == end or (limit <= 0 and not first):
+            if want.fetch_offset == end:
                 return self._data(want, partition, NOTHING)
             aborted = self._request.isolation_level == 1
             found = log.read(want.fetch_offset, max(limit, 0), min_one=first, max_offset=end, aborted=aborted)
+            if limit < 0:
+                raise KafkaError(errors.UNKNOWN_SERVER_ERROR, f"cannot read {limit} bytes")
             return self._data(want, partition, found)
         except KafkaError as error:
             return Data(

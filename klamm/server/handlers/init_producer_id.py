@@ -19,6 +19,8 @@ def handle(
 ) -> InitProducerIdResponse | Awaitable[InitProducerIdResponse]:
     if request.transactional_id == "":
         return InitProducerIdResponse(error_code=errors.INVALID_REQUEST, producer_epoch=-1)
+    if (request.producer_id == -1) != (request.producer_epoch == -1):
+        return InitProducerIdResponse(error_code=errors.INVALID_REQUEST, producer_epoch=-1)
     if request.transactional_id is not None:
         return InitProducerIdResponse(error_code=errors.COORDINATOR_NOT_AVAILABLE, producer_epoch=-1)
     return _new(broker)

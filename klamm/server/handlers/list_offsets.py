@@ -7,6 +7,7 @@ v9 last tiered offset (KIP-1005), v10 a timeout for remote look-ups (KIP-1075), 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from klamm.kproto import errors
@@ -30,17 +31,17 @@ Result = Topic.ListOffsetsPartitionResponse
 
 
 def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
-    topics = []
+    if request.isolation_level not in (0, 1):
+        return refuse(request, errors.UNKNOWN_SERVER_ERROR)
+    count = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
+    topics: dict[str, dict[int, Result]] = {}
     for topic in request.topics:
-        results = []
-        seen: set[int] = set()
         for asked in topic.partitions:
-            result = Result(partition_index=asked.partition_index, error_code=0)
-            results.append(result)
+            results = topics.setdefault(topic.name, {})
+            result = results[asked.partition_index] = Result(partition_index=asked.partition_index, error_code=0)
             try:
-                if asked.partition_index in seen:
+                if count[topic.name, asked.partition_index] > 1:
                     raise KafkaError(errors.INVALID_REQUEST, "a partition that is asked for twice")
-                seen.add(asked.partition_index)
                 if context.api_version < _SINCE.get(asked.timestamp, 0) or asked.timestamp < EARLIEST_PENDING_UPLOAD:
                     raise KafkaError(errors.UNSUPPORTED_VERSION)
                 partition = broker.replicas.get(topic.name, asked.partition_index)
@@ -53,8 +54,22 @@ def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest)
                     result.leader_epoch = found[2]
             except KafkaError as error:
                 result.error_code = error.code
-        topics.append(Topic(name=topic.name, partitions=results))
-    return ListOffsetsResponse(topics=topics)
+    return ListOffsetsResponse(
+        topics=[Topic(name=name, partitions=list(results.values())) for name, results in topics.items()]
+    )
+
+
+def refuse(request: ListOffsetsRequest, code: int) -> ListOffsetsResponse:
+    """Every partition failed alike. Kafka has no better error for an isolation level that does not exist."""
+    return ListOffsetsResponse(
+        topics=[
+            Topic(
+                name=topic.name,
+                partitions=[Result(partition_index=p.partition_index, error_code=code) for p in topic.partitions],
+            )
+            for topic in request.topics
+        ]
+    )
 
 
 def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tuple[int, int, int]:

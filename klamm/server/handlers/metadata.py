@@ -89,7 +89,8 @@ def _answer(
     if everything:
         found = image.topics.by_name.values()
     else:
-        found = [_find(image, topic, failed or {}) for topic in asked]
+        # Each topic once, however often and by whatever it is asked for.
+        found = {_identity(topic): topic for topic in (_find(image, a, failed or {}) for a in asked)}.values()
     topics: list[Any] = [  # Topic, or the bytes of one
         _encoded(topic, cluster, version, listener, operations) if isinstance(topic, TopicImage) else topic
         for topic in found
@@ -122,6 +123,10 @@ def _find(image: MetadataImage, asked: Asked, failed: dict[str, int]) -> TopicIm
     if invalid_name_reason(name) is not None:
         code = errors.INVALID_TOPIC_EXCEPTION
     return Topic(error_code=code, name=name, is_internal=name in INTERNAL_TOPICS, partitions=[])
+
+
+def _identity(found: TopicImage | Topic) -> tuple[str | None, bytes]:
+    return found.name, found.topic_id
 
 
 def _encoded(topic: TopicImage, cluster: ClusterImage, version: int, listener: str, operations: bool) -> bytes:

@@ -16,41 +16,79 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Final
 
-from klamm.kproto import errors
+from klamm.kproto import compression, errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
+from klamm.kproto.record_codec import CorruptBatch
 from klamm.log.io_thread import Completion
 from klamm.log.partition_log import Appended
+from klamm.log.validation import InvalidRecords, NotOneBatch
 from klamm.server.broker import Broker
 from klamm.server.dispatch import AcksZeroError
+from klamm.server.partition import Partition
 from klamm.server.request import RequestContext
 
 Topic = ProduceResponse.TopicProduceResponse
 Result = Topic.PartitionProduceResponse
 Asked = ProduceRequest.TopicProduceData.PartitionProduceData
 
+_ZSTD_SINCE: Final = 7
+_BEFORE_THE_LOG: Final = frozenset(
+    {
+        errors.INVALID_REQUIRED_ACKS,
+        errors.NOT_LEADER_OR_FOLLOWER,
+        errors.MESSAGE_TOO_LARGE,
+        errors.RECORD_LIST_TOO_LARGE,
+        errors.CORRUPT_MESSAGE,
+        errors.NOT_ENOUGH_REPLICAS,
+        errors.KAFKA_STORAGE_ERROR,
+        errors.INVALID_TOPIC_EXCEPTION,
+    }
+)
+"""Errors with which Kafka does not tell where the log starts."""
+
 
 def handle(
     broker: Broker, context: RequestContext, request: ProduceRequest
 ) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
-    if request.acks not in (-1, 0, 1):
-        return _answer(request.acks, _all_failed(request, errors.INVALID_REQUIRED_ACKS))
+    refused = _refused_as_a_whole(context.api_version, request)
+    if refused:
+        return _answer(request.acks, _all_failed(request, refused))
     by_id = context.api_version >= 13
     now_ms = broker.clock.time_ms()
     pending: list[tuple[Result, Completion]] = []
     topics: list[Topic] = []
     for asked in request.topic_data:
         results = []
-        for partition_data in asked.partition_data:
+        # Of a partition that is named twice only the last records count.
+        for partition_data in {data.index: data for data in asked.partition_data}.values():
             result = Result(index=partition_data.index, error_code=0, base_offset=-1)
             results.append(result)
             written = _append(broker, asked, partition_data, by_id, request.acks, now_ms, result)
             if written is not None:
                 pending.append((result, written))
-        topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
+        if results:
+            topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
     if pending:
         return _when_written(request.acks, topics, pending)
     return _answer(request.acks, topics)
+
+
+def _refused_as_a_whole(version: int, request: ProduceRequest) -> int:
+    """The error of a request that no partition is looked at for, or NONE."""
+    attributes = [_attributes(data.records) for topic in request.topic_data for data in topic.partition_data]
+    if version < _ZSTD_SINCE and any(bits & records.COMPRESSION_MASK == compression.ZSTD for bits in attributes):
+        return errors.UNSUPPORTED_COMPRESSION_TYPE
+    if request.transactional_id is None and any(bits & records.TRANSACTIONAL for bits in attributes):
+        return errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    return errors.NONE
+
+
+def _attributes(batches: records.RecordBytes | None) -> int:
+    """The attributes of the first batch, 0 when there is none of version 2."""
+    if batches is None or len(batches) < records.HEADER_SIZE or batches[records.MAGIC_AT] != records.MAGIC:
+        return 0
+    return batches[records.ATTRIBUTES_AT + 1]
 
 
 _HEAD: Final = struct.Struct(">BhiB").unpack_from  # length of the transactional id, acks, timeout, number of topics
@@ -90,12 +128,15 @@ def quick(
     end = at + size - 1
     if partitions != _ONE or low > 127 or size < 2 or len(topic) > 126 or frame[end:] != _NO_TAGS:
         return None
+    if size > records.HEADER_SIZE and frame[at + records.ATTRIBUTES_AT + 1] & records.TRANSACTIONAL:
+        return None
+    partition = None
     try:
         partition = broker.replicas.by_id(topic, index) if by_id else broker.replicas.get(name, index)
         appended = partition.append(frame[at:end], broker.clock.time_ms(), acks)
     except KafkaError as error:
         result = Result(index=index, error_code=0, base_offset=-1)
-        _refuse(result, error)
+        _refuse(result, error, partition)
         return _one_answer(topic if by_id else name, result)
     if appended.written is None:
         return _packer(len(topic), by_id)(topic, index, appended)
@@ -139,23 +180,39 @@ def _append(
     result: Result,
 ) -> Completion | None:
     """Append one partition's batches and fill in its result; gives the future of bytes that are still being written."""
+    partition = None
     try:
         replicas = broker.replicas
         partition = replicas.by_id(topic.topic_id, asked.index) if by_id else replicas.get(topic.name, asked.index)
+        if acks not in (-1, 0, 1):
+            raise KafkaError(errors.INVALID_REQUIRED_ACKS)
         if asked.records is None:
-            raise KafkaError(errors.INVALID_RECORD, "a partition without records")
+            raise NotOneBatch("a partition without records")
         assert isinstance(asked.records, memoryview)  # a view of the frame, which may be written to
         appended = partition.append(asked.records, now_ms, acks)
     except KafkaError as error:
-        _refuse(result, error)
+        _refuse(result, error, partition)
         return None
     _accept(result, appended)
     return appended.written
 
 
-def _refuse(result: Result, error: KafkaError) -> None:
+def _refuse(result: Result, error: KafkaError, partition: Partition | None) -> None:
+    """As in Kafka there are words only where single records or the form of the bytes are at fault.
+
+    And there is a log start only where it was the log that has said no.
+    """
     result.error_code = error.code
-    result.error_message = error.message
+    if partition is not None and error.code not in _BEFORE_THE_LOG and not isinstance(error, NotOneBatch):
+        result.log_start_offset = partition.log.log_start_offset
+    if isinstance(error, CorruptBatch) and error.stage == "batches":
+        result.error_message = error.message
+    elif isinstance(error, InvalidRecords):
+        result.error_message = error.message
+        result.record_errors = [
+            Result.BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=why)
+            for index, why in error.record_errors
+        ]
 
 
 def _accept(result: Result, appended: Appended) -> None:
@@ -171,7 +228,7 @@ async def _when_written(
         try:
             await written
         except KafkaError as error:
-            result.error_code, result.error_message, result.base_offset = error.code, error.message, -1
+            result.error_code, result.base_offset = error.code, -1
     return _answer(acks, topics)
 
 

@@ -1,0 +1,18 @@
+"""Metadata names a topic once, however often it is asked for."""
+
+from __future__ import annotations
+
+from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
+from klamm.testing import Cluster
+from klamm.testing.wire import WireClient
+
+Topic = MetadataRequest.MetadataRequestTopic
+
+
+def test_each_topic_once(cluster: Cluster, wire: WireClient) -> None:
+    cluster.create_topic("t", partitions=1)
+    known = wire.ask(MetadataRequest(topics=[Topic(name="t")] * 2), 12, MetadataResponse).topics
+    assert [t.name for t in known] == ["t"]
+    asked = [Topic(name="t"), Topic(name=None, topic_id=known[0].topic_id), Topic(name="no"), Topic(name="no")]
+    request = MetadataRequest(topics=asked, allow_auto_topic_creation=False)
+    assert [t.name for t in wire.ask(request, 12, MetadataResponse).topics] == ["t", "no"]
