@@ -60,6 +60,7 @@ class Dispatcher:
         api = found.api
         if not api.low <= version <= api.high:
             if key == apis.API_VERSIONS:
+                read_request_header(frame)  # a header that cannot be read closes the connection in this case too
                 return self._unsupported_api_versions(correlation_id)
             raise ProtocolError(f"{api.name} version {version} is not served ({api.low} to {api.high} are)")
         context = connection.contexts.get(key)
