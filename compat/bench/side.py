@@ -9,6 +9,7 @@ import itertools
 import json
 import subprocess
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,20 @@ class Side:
     def create(self, partitions: int = 1, **config: str) -> str:
         """A new topic that is served; its name."""
         topic = f"bench-{next(self._numbers)}"
-        self.admin.create_topics(
-            [NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config)]
-        )[topic].result(_REQUEST_TIMEOUT_S)  # fmt: skip
+        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config)
+        self._wait(self.admin.create_topics([wanted])[topic], f"creating {topic}")
         # The load generator waits until every partition answers.
         self.load("create", "-topic", topic, "-partitions", partitions, seconds=1)
         return topic
 
     def delete(self, topic: str) -> None:
-        self.admin.delete_topics([topic])[topic].result(_REQUEST_TIMEOUT_S)
+        self._wait(self.admin.delete_topics([topic])[topic], f"deleting {topic}")
+
+    def _wait(self, done: Future[None], what: str) -> None:
+        try:
+            done.result(_REQUEST_TIMEOUT_S)
+        except Exception as error:
+            raise RuntimeError(f"{self.name}: {what}: {error!r}\n{self.target.log_tail()}") from error
 
     def command(self, mode: str, *options: object, seconds: float) -> list[str]:
         """The command line of the load generator (compat/bench/loadgen/README.md)."""

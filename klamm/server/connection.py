@@ -17,6 +17,7 @@ from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers
 from klamm.kproto.schema import RecordBytes
 from klamm.server.memory import RequestMemory
+from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 MAX_IN_FLIGHT: Final = 256
@@ -37,7 +38,7 @@ class Hooks(Protocol):
     """SCRATCH_BYTES to read into. Never shared by two event loops: they may be on two threads."""
     spares: SpareBuffers
 
-    def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]:
+    def serve(self, connection: Connection, frame: memoryview) -> Answer | Reply[Answer] | Awaitable[Answer]:
         """Serve one request. Raises ProtocolError when the connection is to be closed."""
         ...
 
@@ -156,21 +157,24 @@ class Connection(asyncio.BufferedProtocol):
             slot = _Slot(size)
             self._hooks.memory.take(size)
             self._slots.append(slot)
-            future = asyncio.ensure_future(answer)
-            future.add_done_callback(lambda done: self._answered(slot, done))
+            if isinstance(answer, Reply):
+                answer.then(lambda result: self._answered(slot, result))
+            else:
+                asyncio.ensure_future(answer).add_done_callback(lambda task: self._task_done(slot, task))
         if len(self._slots) >= MAX_IN_FLIGHT:
             self._pause(2)
 
-    def _answered(self, slot: _Slot, future: asyncio.Future[Answer]) -> None:
+    def _task_done(self, slot: _Slot, task: asyncio.Future[Answer]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self._answered(slot, task.result() if error is None else error)
+
+    def _answered(self, slot: _Slot, result: Answer | BaseException) -> None:
         if self._transport is None:
-            if not future.cancelled():
-                future.exception()
             return
-        error = future.exception() if not future.cancelled() else asyncio.CancelledError()
-        if error is not None:
-            self._fail(error)
+        if isinstance(result, BaseException):
+            self._fail(result)
             return
-        slot.answer = future.result()
+        slot.answer = result
         slots = self._slots
         while slots and slots[0].answer is not None:
             done = slots.popleft()

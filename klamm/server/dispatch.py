@@ -13,6 +13,7 @@ from klamm.kproto import apis, errors
 from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.frame import read_api, read_request_header, response_prefix
 from klamm.kproto.schema import Message, RecordBytes
+from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 from klamm.server.routes import Route, route
 
@@ -51,7 +52,7 @@ class Dispatcher:
         self.listener_name = listener_name
         self._kind = kind
 
-    def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]:
+    def serve(self, connection: Connection, frame: memoryview) -> Answer | Reply[Answer] | Awaitable[Answer]:
         """Serve one request. Raises ProtocolError when, as in Kafka, the connection is to be closed."""
         key, version, correlation_id = read_api(frame)
         found = route(key)
@@ -73,8 +74,6 @@ class Dispatcher:
                 body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
                 request, _ = found.request.decode_from(body, context.body_at, version)
                 response = found.handle(self._broker, context, request)
-        except KafkaError as error:
-            response = self._refuse(found, version, error)
         except Exception as error:
             response = self._fault(found, version, error)
         if response is None:
@@ -83,6 +82,8 @@ class Dispatcher:
             return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
         if type(response) is bytes:
             return [response_prefix(len(response), correlation_id, version >= found.tagged_answers_from) + response]
+        if isinstance(response, Reply):
+            return self._later(response, found, version, correlation_id)
         return self._await(response, found, version, correlation_id)
 
     def _context(self, connection: Connection, frame: memoryview) -> RequestContext:
@@ -100,24 +101,40 @@ class Dispatcher:
         )
         return context
 
+    def _later(self, reply: Reply[Message | None], found: Route, version: int, correlation_id: int) -> Reply[Answer]:
+        later: Reply[Answer] = Reply()
+
+        def resolved(response: Message | Exception | None) -> None:
+            try:
+                later.resolve(self._encoded(response, found, version, correlation_id))
+            except ProtocolError as error:
+                later.resolve(error)
+
+        reply.then(resolved)
+        return later
+
     async def _await(
         self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int
     ) -> Answer:
+        response: Message | Exception | None
         try:
             response = await awaited
-        except KafkaError as error:
-            response = self._refuse(found, version, error)
-        except ProtocolError:
-            raise
         except Exception as error:
-            response = self._fault(found, version, error)
+            response = error
+        return self._encoded(response, found, version, correlation_id)
+
+    def _encoded(self, response: Message | Exception | None, found: Route, version: int, correlation_id: int) -> Answer:
         if response is None:
             return []
+        if isinstance(response, Exception):
+            response = self._fault(found, version, response)
         return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
 
     def _fault(self, found: Route, version: int, error: Exception) -> Message:
         if isinstance(error, ProtocolError):
             raise error
+        if isinstance(error, KafkaError):
+            return self._refuse(found, version, error)
         log.error("%s version %d failed", found.api.name, version, exc_info=error)
         return self._refuse(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR))
 

@@ -13,6 +13,7 @@ from klamm.kproto.frame import SCRATCH_BYTES, SpareBuffers
 from klamm.seams import Clock, Listening, Network, Timer
 from klamm.server.connection import Answer, Connection
 from klamm.server.memory import RequestMemory
+from klamm.server.reply import Reply
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class Server(Protocol):
 
     listener_name: str
 
-    def serve(self, connection: Connection, frame: memoryview) -> Answer | Awaitable[Answer]: ...
+    def serve(self, connection: Connection, frame: memoryview) -> Answer | Reply[Answer] | Awaitable[Answer]: ...
 
 
 class Limits:

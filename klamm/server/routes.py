@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 from klamm.kproto import apis
 from klamm.kproto.apis import APIS, Api
 from klamm.kproto.schema import Message
+from klamm.server.reply import Reply
 
 if TYPE_CHECKING:
     from klamm.server.broker import Broker
     from klamm.server.request import RequestContext
 
-Handler = Callable[["Broker", "RequestContext", Any], "Message | bytes | Awaitable[Message | None] | None"]
-"""Gives the answer, or its encoded body, or what to await for it; None: there is none."""
-Quick = Callable[["Broker", "RequestContext", memoryview], "Message | bytes | Awaitable[Message | None] | None"]
-"""Does the same for some requests, given as frames; None: not for this one."""
+Response = Message | bytes | Reply[Message | None] | Awaitable[Message | None] | None
+"""The answer, or its encoded body, or what to wait for until it is there; None: there is none."""
+Handler = Callable[["Broker", "RequestContext", Any], Response]
+Quick = Callable[["Broker", "RequestContext", memoryview], Response]
+"""Does what the handler does for some requests, given as frames; None: not for this one."""
 
 SERVED: Final[dict[int, str]] = {
     apis.PRODUCE: "produce",

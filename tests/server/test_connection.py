@@ -15,8 +15,9 @@ from klamm.seams import SystemClock, TcpNetwork
 from klamm.server.connection import MAX_IN_FLIGHT, WRITE_BUFFER_BYTES, Answer, Connection
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
+from klamm.server.reply import Reply
 
-Serve = Callable[[memoryview], "Answer | Awaitable[Answer]"]
+Serve = Callable[[memoryview], "Answer | Reply[Answer] | Awaitable[Answer]"]
 
 
 def frame(data: bytes) -> bytes:
@@ -33,7 +34,7 @@ class FakeServer:
         self.seen: list[bytes] = []
         self.connections: set[int] = set()
 
-    def serve(self, connection: Connection, data: memoryview) -> Answer | Awaitable[Answer]:
+    def serve(self, connection: Connection, data: memoryview) -> Answer | Reply[Answer] | Awaitable[Answer]:
         self.seen.append(bytes(data))
         self.connections.add(connection.id)
         return self.handler(data)

@@ -23,7 +23,7 @@ _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _PRODUCE_LOW: Final = 0  # librdkafka takes compression support from Produce's lowest version; Kafka advertises 0 for it
 
 
-_Key = tuple[bool, int, int, tuple[tuple[str, int], ...]]
+_Key = tuple[bool, int, int, int, tuple[tuple[str, int], ...]]
 _encoded: dict[_Key, bytes] = {}
 _ENCODED_MAX: Final = 64
 
@@ -35,7 +35,8 @@ def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest)
             raise KafkaError(errors.INVALID_REQUEST)
     on_controller = context.listener_name in broker.config.listeners.controller_names
     image = broker.metadata.image
-    key = on_controller, context.api_version, image.offset, tuple(image.features.items())
+    kraft_version = broker.metadata.kraft_version
+    key = on_controller, context.api_version, image.offset, kraft_version, tuple(image.features.items())
     body = _encoded.get(key)
     if body is None:
         if len(_encoded) >= _ENCODED_MAX:

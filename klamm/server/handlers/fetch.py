@@ -8,16 +8,15 @@ Batches leave as they stand in the log: a fetch in the middle of a batch gets th
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
+from klamm.kproto.schema import Message
 from klamm.log.partition_log import FetchData
 from klamm.server.broker import Broker
 from klamm.server.fetch_sessions import Fetch, Want
 from klamm.server.partition import Partition
+from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 Topic = FetchResponse.FetchableTopicResponse
@@ -25,7 +24,7 @@ Data = Topic.PartitionData
 NOTHING = FetchData(b"")
 
 
-def handle(broker: Broker, context: RequestContext, request: FetchRequest) -> FetchResponse | Awaitable[FetchResponse]:
+def handle(broker: Broker, context: RequestContext, request: FetchRequest) -> FetchResponse | Reply[Message | None]:
     by_id = context.api_version >= 13
     if request.isolation_level not in (0, 1):
         return _refuse(request, by_id, errors.UNKNOWN_SERVER_ERROR)
@@ -55,7 +54,7 @@ def _missing(index: int, code: int) -> Data:
 class _Reading:
     """One fetch: read what there is; when that is too little, look again whenever a partition has moved."""
 
-    __slots__ = ("_broker", "_by_id", "_fetch", "_future", "_request", "_results", "_timer", "_watched")
+    __slots__ = ("_broker", "_by_id", "_fetch", "_reply", "_request", "_results", "_timer", "_watched")
 
     def __init__(self, broker: Broker, request: FetchRequest, fetch: Fetch, by_id: bool) -> None:
         self._broker, self._request, self._fetch, self._by_id = broker, request, fetch, by_id
@@ -174,9 +173,9 @@ class _Reading:
                     session.wants[key] = session.wants.pop(key)
         return FetchResponse(session_id=self._fetch.session_id, responses=topics)
 
-    def wait(self) -> Awaitable[FetchResponse]:
+    def wait(self) -> Reply[Message | None]:
         """Look again at every move of a partition, until there is enough or `max_wait_ms` is over."""
-        self._future: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
+        self._reply: Reply[Message | None] = Reply()
         for want in self._fetch.wants.values():
             try:
                 partition = self._find(want)
@@ -185,21 +184,18 @@ class _Reading:
             partition.waiters.add(self._look)
             self._watched.append(partition)
         self._timer = self._broker.clock.call_later(self._request.max_wait_ms, self._finish)
-        return self._future
+        return self._reply
 
     def _look(self) -> None:
-        if self._future.done():
-            self._stop_watching()
-        elif self.read():
+        if not self._reply.is_resolved and self.read():
             self._finish(read=False)
 
     def _finish(self, read: bool = True) -> None:
         self._stop_watching()
         self._timer.cancel()
-        if not self._future.done():
-            if read:
-                self.read()
-            self._future.set_result(self.response())
+        if read:
+            self.read()
+        self._reply.resolve(self.response())
 
     def _stop_watching(self) -> None:
         for partition in self._watched:

@@ -12,20 +12,22 @@ The commonest form of the request is served by hand (`quick`), without an object
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable, Callable
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Final
 
 from klamm.kproto import compression, errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.kproto.record_codec import CorruptBatch
+from klamm.kproto.schema import Message
 from klamm.log.io_thread import Completion
 from klamm.log.partition_log import Appended
 from klamm.log.validation import InvalidRecords, NotOneBatch
 from klamm.server.broker import Broker
 from klamm.server.dispatch import AcksZeroError
 from klamm.server.partition import Partition
+from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 Topic = ProduceResponse.TopicProduceResponse
@@ -50,7 +52,7 @@ _BEFORE_THE_LOG: Final = frozenset(
 
 def handle(
     broker: Broker, context: RequestContext, request: ProduceRequest
-) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
+) -> ProduceResponse | Reply[Message | None] | None:
     refused = _refused_as_a_whole(context.api_version, request)
     if refused:
         return _answer(request.acks, _all_failed(request, refused))
@@ -58,20 +60,32 @@ def handle(
     now_ms = broker.clock.time_ms()
     pending: list[tuple[Result, Completion]] = []
     topics: list[Topic] = []
-    for asked in request.topic_data:
+    for asked in _each_once(request.topic_data):
         results = []
-        # Of a partition that is named twice only the last records count.
-        for partition_data in {data.index: data for data in asked.partition_data}.values():
+        for partition_data in asked.partition_data:
             result = Result(index=partition_data.index, error_code=0, base_offset=-1)
             results.append(result)
             written = _append(broker, asked, partition_data, by_id, request.acks, now_ms, result)
             if written is not None:
                 pending.append((result, written))
-        if results:
-            topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
+        topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
     if pending:
         return _when_written(request.acks, topics, pending)
     return _answer(request.acks, topics)
+
+
+def _each_once(asked: list[ProduceRequest.TopicProduceData]) -> list[ProduceRequest.TopicProduceData]:
+    """Each topic and partition once: the last records of a partition count. Topics without partitions are left out."""
+    found: dict[tuple[str, bytes], dict[int, Asked]] = {}
+    for topic in asked:
+        partitions = found.setdefault((topic.name, topic.topic_id), {})
+        for data in topic.partition_data:
+            partitions[data.index] = data
+    return [
+        ProduceRequest.TopicProduceData(name=name, topic_id=topic_id, partition_data=list(partitions.values()))
+        for (name, topic_id), partitions in found.items()
+        if partitions
+    ]
 
 
 def _refused_as_a_whole(version: int, request: ProduceRequest) -> int:
@@ -101,7 +115,7 @@ _NO_TAGS: Final = bytes(3)
 
 def quick(
     broker: Broker, context: RequestContext, frame: memoryview
-) -> ProduceResponse | bytes | Awaitable[ProduceResponse | None] | None:
+) -> ProduceResponse | bytes | Reply[Message | None] | None:
     """Serve a request of the flexible versions, of no transaction and to be answered, with records for one partition.
 
     What comes out is what `handle` would give. None: the request has another form, or none, and nothing was done.
@@ -221,15 +235,27 @@ def _accept(result: Result, appended: Appended) -> None:
     result.log_start_offset = appended.log_start_offset
 
 
-async def _when_written(
-    acks: int, topics: list[Topic], pending: list[tuple[Result, Completion]]
-) -> ProduceResponse | None:
-    for result, written in pending:
-        try:
-            await written
-        except KafkaError as error:
+def _when_written(acks: int, topics: list[Topic], pending: list[tuple[Result, Completion]]) -> Reply[Message | None]:
+    reply: Reply[Message | None] = Reply()
+    left = len(pending)
+
+    def written(result: Result, completion: Completion) -> None:
+        nonlocal left
+        error = completion.exception()
+        if isinstance(error, KafkaError):
             result.error_code, result.base_offset = error.code, -1
-    return _answer(acks, topics)
+        elif isinstance(error, Exception):
+            reply.resolve(error)
+        left -= 1
+        if left == 0:
+            try:
+                reply.resolve(_answer(acks, topics))
+            except AcksZeroError as refused:
+                reply.resolve(refused)
+
+    for result, completion in pending:
+        completion.add_done_callback(partial(written, result))
+    return reply
 
 
 def _all_failed(request: ProduceRequest, code: int) -> list[Topic]:

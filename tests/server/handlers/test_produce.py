@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.log.log_config import LogConfig
 from klamm.server.handlers import produce
 from klamm.server.partition import Partition
+from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 from tests.log.conftest import Lab
 
@@ -75,8 +74,10 @@ class Served:
             else:
                 request, _ = ProduceRequest.decode_from(view, body_at, version)
                 response = produce.handle(self.broker, context, request)
-            if isinstance(response, Awaitable):
-                response = asyncio.run(_wait(response))
+            if isinstance(response, Reply):
+                resolved: list[Any] = []
+                response.then(resolved.append)
+                response = resolved[0]
         except ProtocolError as closed:
             return type(closed).__name__
         return response.encode(version) if isinstance(response, ProduceResponse) else response
@@ -85,10 +86,6 @@ class Served:
     def log(self) -> bytes:
         log = self.broker.replicas.partition.log
         return bytes(log.read(0, 1 << 30, max_offset=log.log_end_offset).data)
-
-
-async def _wait(response: Awaitable[Any]) -> Any:
-    return await response
 
 
 partitions = st.builds(AskedPartition, index=st.sampled_from([0, 0, 0, 1]), records=st.sampled_from(BATCHES))

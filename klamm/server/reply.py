@@ -1,0 +1,36 @@
+"""An answer that comes later, handed over by a plain call: a long poll takes no task and no turn of the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+R = TypeVar("R")
+
+
+class Reply(Generic[R]):
+    """Resolved once, with the answer or with why there is none. Who waits for it must not raise."""
+
+    __slots__ = ("_result", "_waiting", "is_resolved")
+
+    def __init__(self) -> None:
+        self.is_resolved = False
+        self._result: R | Exception
+        self._waiting: Callable[[R | Exception], None] | None = None
+
+    def resolve(self, result: R | Exception) -> None:
+        """Give the answer or the error. Only the first call counts."""
+        if self.is_resolved:
+            return
+        self.is_resolved = True
+        if self._waiting is None:
+            self._result = result
+        else:
+            self._waiting(result)
+
+    def then(self, waiting: Callable[[R | Exception], None]) -> None:
+        """Have `waiting(answer or error)` called, now if it is there already. To be called once."""
+        if self.is_resolved:
+            waiting(self._result)
+        else:
+            self._waiting = waiting
