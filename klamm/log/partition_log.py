@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from klamm.log.log_dir import LogDir
     from klamm.log.txn_index import AbortedTxn
 
-LARGE_WRITE_BYTES: Final = 65536
-"""From this size on a batch is written by the writer thread, and its buffer belongs to the log until then."""
+LARGE_WRITE_BYTES: Final = 262144
+"""From this size on a batch is written by the writer thread, and its buffer belongs to the log until then.
+
+Handing a smaller one over takes longer than writing it.
+"""
 
 _INT32_MAX: Final = (1 << 31) - 1
 _PACK_OFFSET: Final = struct.Struct(">q").pack_into

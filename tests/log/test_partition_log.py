@@ -126,7 +126,7 @@ def test_any_read_gives_the_right_batches(sizes: Any, segment_bytes: int, interv
 def test_large_writes_are_seen_when_they_are_written(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
     log = lab.open()
-    large = lab.batch(1, size=70_000)
+    large = lab.batch(1, size=300_000)
     first = log.append_as_leader(large, 0, now_ms=lab.clock.time_ms())
     small = lab.batch(1)
     second = log.append_as_leader(small, 0, now_ms=lab.clock.time_ms())
@@ -154,7 +154,7 @@ def test_large_writes_are_seen_when_they_are_written(lab: Any) -> None:
 def test_a_duplicate_of_a_pending_write_waits_for_it(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
     log = lab.open()
-    fields = {"producer_id": 1, "producer_epoch": 0, "base_sequence": 0, "size": 70_000}
+    fields = {"producer_id": 1, "producer_epoch": 0, "base_sequence": 0, "size": 300_000}
     log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.time_ms())
     again = log.append_as_leader(lab.batch(1, **fields), 0, now_ms=lab.clock.time_ms())
     assert again.is_duplicate and again.written is not None and not again.written.done()
@@ -164,9 +164,9 @@ def test_a_duplicate_of_a_pending_write_waits_for_it(lab: Any) -> None:
 
 def test_rolls_beside_pending_writes(lab: Any) -> None:
     lab.writer = writer = DeferredIo()
-    log = lab.open({"internal.segment.bytes": 100_000})
+    log = lab.open({"internal.segment.bytes": 400_000})
     for _ in range(4):
-        log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.time_ms())
+        log.append_as_leader(lab.batch(1, size=300_000), 0, now_ms=lab.clock.time_ms())
     assert len(log.segments) == 4
     writer.run_one()
     log.advance_high_watermark()
@@ -181,7 +181,7 @@ def test_a_failed_write_takes_the_directory_offline(lab: Any, monkeypatch: pytes
     lab.writer = writer = DeferredIo()
     log = lab.open()
     lab.append(log)
-    written = log.append_as_leader(lab.batch(1, size=70_000), 0, now_ms=lab.clock.time_ms()).written
+    written = log.append_as_leader(lab.batch(1, size=300_000), 0, now_ms=lab.clock.time_ms()).written
     behind = log.append_as_leader(lab.batch(1), 0, now_ms=lab.clock.time_ms()).written
 
     def fail(data: bytes, position: int) -> None:

@@ -155,7 +155,7 @@ class TestFlush:
     def test_a_flush_waits_for_the_write(self, lab: Any) -> None:
         lab.writer, lab.flusher = writer, flusher = DeferredIo(), DeferredIo()
         log = lab.open({"flush.messages": 1})
-        written = log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.time_ms()).written
+        written = log.append_as_leader(lab.batch(size=300_000), 0, now_ms=lab.clock.time_ms()).written
         assert not len(flusher)
         writer.run_all()
         assert not written.done() and log.log_end_offset == 1 and log.recovery_point == 0
@@ -340,6 +340,6 @@ class TestTruncate:
     def test_not_beside_a_pending_write(self, lab: Any) -> None:
         lab.writer = DeferredIo()
         log = lab.open()
-        log.append_as_leader(lab.batch(size=70_000), 0, now_ms=lab.clock.time_ms())
+        log.append_as_leader(lab.batch(size=300_000), 0, now_ms=lab.clock.time_ms())
         with pytest.raises(RuntimeError):
             upkeep.truncate_to(log, 0)

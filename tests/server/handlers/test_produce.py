@@ -28,7 +28,7 @@ BATCHES = [
     bytes(Lab().batch(1, producer_id=7, producer_epoch=0, base_sequence=0)),
     bytes(Lab().batch(1, producer_id=7, producer_epoch=0, base_sequence=5)),
     bytes(Lab().batch(1, size=20_000)),
-    bytes(Lab().batch(1, size=70_000)),
+    bytes(Lab().batch(1, size=300_000)),
     bytes(Lab().batch(1, timestamp=1 << 60)),
     BATCH[:-1] + b"?",
     BATCH[:30],
@@ -43,7 +43,7 @@ class Replicas:
 
     def __init__(self, lab: Lab) -> None:
         self.partition = Partition("t", TOPIC_ID, 0, lab.open(), 1, 4, [1], lambda _: None)
-        self.partition.log.config = LogConfig({"max.message.bytes": 100_000})
+        self.partition.log.config = LogConfig({"max.message.bytes": 400_000})
 
     def get(self, topic: str, index: int) -> Partition:
         if index or topic not in NAMES:
