@@ -5,13 +5,15 @@ A path names the place inside an answer: `.topics[0].errorCode`; a step that onl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from compat.differential.normal import Json
+from compat.differential.normal import Json, identity
 from compat.differential.run import Step
 
 ABSENT = "<absent>"
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class Difference(NamedTuple):
@@ -27,24 +29,25 @@ class Difference(NamedTuple):
     right: Json
 
 
-
 def describe(differences: Sequence[Difference]) -> list[str]:
-    """A line for each difference; the same one in several versions or steps is one line."""
-    lines: dict[tuple[str, str], tuple[set[int], dict[str, None]]] = {}
+    """A line for each difference; the same one in several versions or steps, or places of a list, is one line."""
+    lines: dict[tuple[str, str], tuple[set[int], list[str]]] = {}
     for found in differences:
-        what = f"{found.path or 'answer'}: {_short(found.left)} | {_short(found.right)}"
-        versions, notes = lines.setdefault((found.api, what), (set(), {}))
+        path = _INDEX.sub("[]", found.path) or "answer"
+        what = f"{path}: {_short(found.left, 300)} | {_short(found.right, 300)}"
+        versions, notes = lines.setdefault((found.api, what), (set(), []))
         versions.add(found.version)
-        notes[found.note] = None
+        if found.note not in notes:
+            notes.append(found.note)
     return [
-        f"{api} v{','.join(map(str, sorted(versions)))} ({_short('; '.join(notes))}) {what}"
+        f"{api} v{','.join(map(str, sorted(versions)))} {what}\n    {_short('; '.join(notes), 700)}"
         for (api, what), (versions, notes) in lines.items()
     ]
 
 
-def _short(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 300 else f"{text[:300]}…"
+def _short(value: Json, length: int) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def compare(case: str, left: Sequence[Step], right: Sequence[Step]) -> list[Difference]:
@@ -57,7 +60,7 @@ def compare(case: str, left: Sequence[Step], right: Sequence[Step]) -> list[Diff
         assert step is not None
         where = (case, i, step.api, step.version, step.note)
         if a is None or b is None or a[:3] != b[:3]:
-            found.append(Difference(*where, "", a and [*a] or ABSENT, b and [*b] or ABSENT))
+            found.append(Difference(*where, "", (a and [*a]) or ABSENT, (b and [*b]) or ABSENT))
             break
         found += [Difference(*where, *difference) for difference in _walk("", a.outcome, b.outcome)]
     return found
@@ -70,19 +73,12 @@ def _walk(path: str, left: Json, right: Json) -> Iterator[tuple[str, Json, Json]
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for i, (a, b) in enumerate(zip(left, right, strict=True)):
             yield from _walk(f"{path}[{i}]", a, b)
-    elif isinstance(left, list) and isinstance(right, list) and _named(left) and _named(right):
-        yield from _walk(path, {_name(item): item for item in left}, {_name(item): item for item in right})
+    elif isinstance(left, list) and isinstance(right, list) and _distinct(left) and _distinct(right):
+        yield from _walk(path, {identity(item): item for item in left}, {identity(item): item for item in right})
     elif left != right or type(left) is not type(right):
         yield path, left, right
 
 
-def _named(items: list[Json]) -> bool:
-    """Whether lists of different lengths can be told apart item by item."""
-    names = [_name(item) for item in items]
-    return None not in names and len(set(names)) == len(names)
-
-
-def _name(item: Json) -> Json:
-    if not isinstance(item, dict):
-        return None
-    return item.get("name", item.get("topic", item.get("apiKey")))
+def _distinct(items: list[Json]) -> bool:
+    """Whether lists of different lengths can be compared item by item."""
+    return len({identity(item) for item in items}) == len(items)

@@ -1,7 +1,7 @@
 """The differences between klamm and Kafka 4.3.1 that are meant, each with a number and its reason.
 
-`docs/differences.md` is made from this list by `python -m compat.differential.known`. An entry that no case meets any more
-fails the run: it must go.
+`docs/differences.md` is made from this list by `python -m compat.differential.known`. An entry that no case meets
+any more fails the run: it must go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
 from compat.differential.comparing import Difference
@@ -21,51 +22,164 @@ _HEAD = """\
 
 Made by `python -m compat.differential.known` from `compat/differential/known.py`; do not edit by hand.
 
-The differential suite (`compat/differential`) sends the same requests to both and compares the answers, field by field. What
-is not listed here was equal in every case of the suite, in every version of every API that klamm advertises.
+The differential suite (`compat/differential`) sends the same requests to both and compares the answers, field by
+field. What is not listed here was equal in every case of the suite, in every version of every API that klamm
+advertises.
 """
 
 
+class Place(NamedTuple):
+    """Where a difference shows, as shell patterns (`*` matches dots and brackets too); `kafka` is Kafka's value."""
+
+    case: str
+    note: str = "*"
+    path: str = "*"
+    kafka: str = "*"
+
+    def holds(self, found: Difference) -> bool:
+        path = found.path.replace("[", "(").replace("]", ")")  # in a shell pattern brackets are a class of characters
+        return (
+            fnmatchcase(found.case, self.case)
+            and fnmatchcase(found.note, self.note.replace("[", "[[]"))
+            and fnmatchcase(path, self.path)
+            and fnmatchcase(str(found.right), self.kafka)
+        )
+
+
 class Known(NamedTuple):
-    """A meant difference: where it shows (shell patterns; `*` matches dots and brackets too), and why it is."""
+    """A meant difference, why it is, and where it shows."""
 
     number: int
     title: str
     reason: str
-    case: str
-    api: str = "*"
-    note: str = "*"
-    path: str = "*"
-
-    def explains(self, found: Difference) -> bool:
-        path = found.path.replace("[", "(").replace("]", ")")  # in a shell pattern brackets are a class of characters
-        return (
-            fnmatchcase(found.case, self.case)
-            and fnmatchcase(found.api, self.api)
-            and fnmatchcase(found.note, self.note)
-            and fnmatchcase(path, self.path)
-        )
+    places: tuple[Place, ...]
 
 
 KNOWN: Sequence[Known] = (
+    Known(
+        1,
+        "APIs that klamm does not serve",
+        "klamm advertises an API when it serves it in full. What is missing from the list are transactions, share "
+        "groups and groups of the new protocol, quotas, ACLs, delegation tokens, SCRAM credentials, reassignments "
+        "and the administration of a quorum of several nodes.",
+        (Place("api_versions.*", path=".apiKeys.*"),),
+    ),
+    Known(
+        2,
+        "A fetch never ends in the middle of a batch",
+        "Kafka cuts its answer at max_bytes, so that its last batch may be incomplete; every client has to leave "
+        "that part out. klamm ends with the last batch that fits whole. The first batch is sent whole by both, "
+        "whatever its size.",
+        (
+            Place("fetch.*", path="*.records.cut"),
+            Place("random_requests.Fetch", path="*.records.cut"),
+        ),
+    ),
+    Known(
+        3,
+        "Produce: a partition whose records are null",
+        "Kafka's request handler fails and never answers; the client waits until it gives up. klamm answers "
+        "INVALID_RECORD.",
+        (Place("produce.null_records"),),
+    ),
+    Known(
+        4,
+        "AlterConfigs with a resource that is named twice",
+        "Kafka's request handler fails and never answers. klamm answers INVALID_REQUEST for it.",
+        (
+            Place("configs.alter_configs", note="resource twice"),
+            Place("random_requests.AlterConfigs"),
+        ),
+    ),
+    Known(
+        5,
+        "IncrementalAlterConfigs with an operation that does not exist",
+        "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR without words. klamm says INVALID_REQUEST "
+        "and which operation was asked for.",
+        (Place("configs.incremental_topic", note="*operation*"),),
+    ),
+    Known(
+        6,
+        "Metadata for a topic with neither name nor id",
+        "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR. klamm answers UNKNOWN_TOPIC_ID for that "
+        "topic and the rest as usual.",
+        (
+            Place("metadata.by_id", note="neither"),
+            Place("random_requests.Metadata", note="*'topicId': 'AAAAAAAAAAAAAAAAAAAAAA', 'name': None*"),
+        ),
+    ),
+    Known(
+        7,
+        "Produce: compression types 5 to 7",
+        "No such codec exists. Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR; klamm answers "
+        "UNSUPPORTED_COMPRESSION_TYPE, which is what it is.",
+        (Place("produce.bad_records", note="compression *"),),
+    ),
+    Known(
+        8,
+        "Produce: records that cannot be read, in a batch whose checksum is right",
+        "Kafka unpacks every batch and refuses it (with UNKNOWN_SERVER_ERROR when it is the codec that fails). "
+        "klamm checks header and checksum of a batch, and looks at its records only where the topic asks for it: "
+        "compaction, another compression.type, bounds of timestamps. Nor does it correct a wrong highest timestamp "
+        "in the header. That is what makes it fast; a client that packs its records wrongly finds out when it "
+        "reads them.",
+        (Place("produce.broken_content"),),
+    ),
+    Known(
+        9,
+        "DescribeQuorum: the address of a controller that stands alone",
+        "A quorum of one needs no controller listener, and klamm opens none unless one is configured with a port; "
+        "Kafka has always one, and tells it.",
+        (Place("metadata.describe_quorum", path=".nodes*"),),
+    ),
+    Known(
+        10,
+        "DescribeTopicPartitions with an empty topic name",
+        "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR. klamm answers INVALID_TOPIC_EXCEPTION, as "
+        "for any other invalid name.",
+        (
+            Place("metadata.describe_topic_partitions", note="name ''"),
+            Place("random_requests.DescribeTopicPartitions", note="*{'name': ''}*"),
+        ),
+    ),
+    Known(
+        11,
+        "Fetch by topic id: the zero id before another id that does not exist",
+        "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR for the whole request. klamm answers for "
+        "each partition, UNKNOWN_TOPIC_ID for these.",
+        (Place("fetch.zero_id"),),
+    ),
+    Known(
+        12,
+        "A topic that is created because its metadata is asked for",
+        "Kafka answers UNKNOWN_TOPIC_OR_PARTITION to the request that sets off the creation, and the client asks "
+        "again. klamm answers when the topic is there, which spares every first producer a retry.",
+        (Place("metadata.auto_creation", note="not there yet"),),
+    ),
+    Known(
+        13,
+        "The loggers of a broker",
+        "Both tell and set their own loggers (KIP-412); their names are those of the program's parts.",
+        (
+            Place("configs.broker_loggers", note="all loggers", path=".results*.configs*"),
+            Place("random_requests.DescribeConfigs", note="*'resourceType': 8*", path=".results*.configs*"),
+        ),
+    ),
 )
 
 
 def explanation(found: Difference) -> Known | None:
     """The entry that explains a difference."""
-    return next((entry for entry in KNOWN if entry.explains(found)), None)
+    return next((entry for entry in KNOWN if any(place.holds(found) for place in entry.places)), None)
 
 
 def page() -> str:
     """The text of docs/differences.md."""
     parts = [_HEAD]
-    seen: set[int] = set()
     for entry in KNOWN:
-        if entry.number in seen:
-            continue
-        seen.add(entry.number)
-        cases = ", ".join(sorted({f"`{e.case}`" for e in KNOWN if e.number == entry.number}))
-        parts.append(f"\n## {entry.number}. {entry.title}\n\n{entry.reason}\n\nCases: {cases}\n")
+        cases = ", ".join(dict.fromkeys(f"`{place.case}`" for place in entry.places))
+        reason = "\n".join(wrap(entry.reason, 110))
+        parts.append(f"\n## {entry.number}. {entry.title}\n\n{reason}\n\nCases: {cases}\n")
     return "".join(parts)
 
 

@@ -1,7 +1,7 @@
 """The normal form of an answer: the rules that say what may differ between two right brokers.
 
-What a rule replaces becomes a named variable, numbered in the order of its first appearance, so that equality of the rest
-still means something: two answers that name the same producer do so on both brokers. Nothing else is touched.
+What a rule replaces becomes a named variable, numbered in the order of its first appearance, so that equality of the
+rest still means something: two answers that name the same producer do so on both brokers. Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ UNORDERED = {
 }
 """Lists whose order Kafka leaves to its hash maps or to the order in which it happens to look things up."""
 
+_IDENTITY = ("name", "topic", "topicName", "topicId", "groupId", "key", "apiKey", "resourceType", "resourceName",
+             "partitionIndex", "partition", "index", "nodeId", "memberId", "producerId")  # fmt: skip
+
 TEXTS = {"errorMessage", "message", "batchIndexErrorMessage", "documentation", "statusMessage"}
 """Words: only null, empty or present matters."""
 
 NODE_SETTINGS = (
-    "listeners", "advertised.listeners", "log.dir", "log.dirs", "metadata.log.dir", "controller.quorum.bootstrap.servers",
-    "controller.quorum.voters",
+    "listeners", "advertised.listeners", "log.dir", "log.dirs", "metadata.log.dir", "controller.quorum.voters",
+    "controller.quorum.bootstrap.servers",
 )  # fmt: skip
 """Settings whose values are a broker's own ports and directories."""
 
@@ -96,7 +99,7 @@ class Names:
 def normal_form(message: Message, version: int, names: Names) -> Json:
     """A message as JSON with variables in place of what belongs to one broker."""
     schema = message.__schema__
-    api = schema.name.removesuffix("Response")
+    api = schema.name.removesuffix("Response")  # a request has no lists whose order is free
     return _value(api, "", to_json(message, version, schema.is_flexible(version)), names)
 
 
@@ -130,8 +133,13 @@ def _struct(api: str, form: Mapping[str, Json], names: Names) -> Json:
     return out
 
 
-def _sort_key(item: Json) -> str:
-    return repr(sorted(item.items())) if isinstance(item, dict) else repr(item)
+def identity(item: Json) -> str:
+    """What an item of a list is about, as text: by that it is put in order and found again."""
+    return repr([item[key] for key in _IDENTITY if key in item]) if isinstance(item, dict) else repr(item)
+
+
+def _sort_key(item: Json) -> tuple[str, str]:
+    return identity(item), repr(item)
 
 
 def _time(value: Json) -> Json:

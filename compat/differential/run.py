@@ -184,7 +184,13 @@ class Run:
         """Create a topic and wait until its partitions have leaders. `cleanup_policy` stands for cleanup.policy."""
         name = self.new_name()
         rows = [{"name": k.replace("_", "."), "value": value} for k, value in configs.items()]
-        asked = {"name": name, "num_partitions": partitions, "replication_factor": 1, "assignments": [], "configs": rows}
+        asked = {
+            "name": name,
+            "num_partitions": partitions,
+            "replication_factor": 1,
+            "assignments": [],
+            "configs": rows,
+        }
         created = self.quiet(CreateTopicsRequest, 7, topics=[asked], timeout_ms=30000).topics[0]
         if created.error_code:
             raise RuntimeError(f"{name}: error {created.error_code}, {created.error_message}")
@@ -251,7 +257,7 @@ class Run:
                 end = CLOSED
             except TimeoutError:
                 end = "open"
-            except ConnectionError:
+            except OSError:
                 end = CLOSED
         self.record("frame", 0, note, {"frames": [frame.hex() for frame in frames], "then": end})
         return frames

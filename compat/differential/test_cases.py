@@ -37,7 +37,7 @@ def test_case(name: str, pair: Pair, card: Card) -> None:
     stopped = [step for step in right.steps if step.api == "stopped"]
     assert not stopped, f"the case itself is wrong: {stopped[0].note}: {stopped[0].outcome}"
     if unexplained:
-        shown = "\n".join(f"  {line}" for line in describe(unexplained)[:60])
+        shown = "\n".join(f"  {line}" for line in describe(unexplained)[:30])
         pytest.fail(f"{len(unexplained)} differences ({pair[0].name} | {pair[1].name}):\n{shown}", pytrace=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
@@ -11,6 +12,8 @@ from klamm.server.topic_listing import INTERNAL_TOPICS
 if TYPE_CHECKING:
     from klamm.metadata.node_metadata import MetadataNode
     from klamm.server.config.broker_config import BrokerConfig
+
+log = logging.getLogger(__name__)
 
 Creatable = CreateTopicsRequest.CreatableTopic
 
@@ -49,7 +52,10 @@ class TopicCreation:
         """Create an internal topic unless it is there; False when it cannot be (too few brokers)."""
         if name in self._metadata.image.topics.by_name:
             return True
-        return not await self.create([name])
+        failed = await self.create([name])
+        if failed:
+            log.warning("the topic %s cannot be created: %s", name, errors.name_of(failed[name]))
+        return not failed
 
     def _creatable(self, name: str) -> Creatable:
         if name not in INTERNAL_TOPICS:
@@ -84,7 +90,8 @@ class TopicCreation:
             ]
         return [
             ("cleanup.policy", "delete"),
-            ("compression.type", "none"),
+            ("compression.type", "producer"),
+            ("min.insync.replicas", str(config.int("share.coordinator.state.topic.min.isr"))),
             ("retention.ms", "-1"),
             ("segment.bytes", str(config.int("share.coordinator.state.topic.segment.bytes"))),
         ]

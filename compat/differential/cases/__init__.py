@@ -19,6 +19,11 @@ def case(function: CaseFunction) -> CaseFunction:
     return function
 
 
+def add_case(name: str, function: CaseFunction) -> None:
+    """Put a case that is made rather than written on the list."""
+    _cases[name] = function
+
+
 def all_cases() -> dict[str, CaseFunction]:
     """Name -> case, of all modules of this folder."""
     for module in pkgutil.iter_modules(__path__):

@@ -6,8 +6,8 @@ from compat.differential.cases import case
 from compat.differential.run import Run
 from klamm.kproto.messages.api_versions import ApiVersionsRequest
 
-_NAMES = (("", "1"), ("a", ""), ("a b", "1"), ("-a", "1"), ("a-", "1"), ("a.b-c", "1.2-x"), ("é", "1"), ("a" * 300, "1"),
-          ("a", "1_0"))  # fmt: skip
+_NAMES = (("", "1"), ("a", ""), ("a b", "1"), ("-a", "1"), ("a-", "1"), ("a.b-c", "1.2-x"), ("é", "1"),
+          ("a" * 300, "1"), ("a", "1_0"))  # fmt: skip
 
 
 @case

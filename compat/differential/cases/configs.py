@@ -17,7 +17,9 @@ SET, DELETE, APPEND, SUBTRACT = range(4)
 
 def _describe(run: Run, version: int, note: str, *resources: tuple[int, str, list[str] | None], synonyms: bool = True,
               documentation: bool = True) -> Any:  # fmt: skip
-    rows = [{"resource_type": kind, "resource_name": name, "configuration_keys": keys} for kind, name, keys in resources]
+    rows = [
+        {"resource_type": kind, "resource_name": name, "configuration_keys": keys} for kind, name, keys in resources
+    ]
     return run.ask(DescribeConfigsRequest, version, note, resources=rows, include_synonyms=synonyms,
                    include_documentation=documentation)  # fmt: skip
 
@@ -53,7 +55,9 @@ def describe_some(run: Run) -> None:
         _describe(run, version, "an unknown key", (TOPIC, topic.name, ["no.such", "segment.bytes"]))
         _describe(run, version, "a key twice", (TOPIC, topic.name, ["retention.ms", "retention.ms"]))
         _describe(run, version, "an empty list", (TOPIC, topic.name, []))
-        _describe(run, version, "broker keys", (BROKER, "1", ["num.partitions", "log.retention.ms", "log.segment.bytes"]))
+        _describe(
+            run, version, "broker keys", (BROKER, "1", ["num.partitions", "log.retention.ms", "log.segment.bytes"])
+        )
         _describe(run, version, "several", (TOPIC, topic.name, ["retention.ms"]), (BROKER, "1", ["num.partitions"]),
                   (TOPIC, "no.such.topic", None))  # fmt: skip
         _describe(run, version, "the same twice", (TOPIC, topic.name, ["retention.ms"]),
@@ -74,6 +78,7 @@ def describe_wrong(run: Run) -> None:
 def broker_loggers(run: Run) -> None:
     for version in run.versions(DescribeConfigsRequest):
         _describe(run, version, "loggers", (LOGGER, "1", ["none"]))
+        _describe(run, version, "all loggers", (LOGGER, "1", None))
         _describe(run, version, "loggers of another broker", (LOGGER, "9", ["none"]))
 
 
@@ -82,9 +87,12 @@ def incremental_topic(run: Run) -> None:
     for version in run.versions(IncrementalAlterConfigsRequest):
         name = run.topic(cleanup_policy="compact", retention_ms="7").name
         for only in (True, False):
+
             def ask(note: str, *configs: tuple[str, int, str | None], version: int = version, only: bool = only,
                     name: str = name) -> None:  # fmt: skip
-                _alter(run, version, f"{note}{', only validated' if only else ''}", (TOPIC, name, list(configs)), only=only)
+                _alter(
+                    run, version, f"{note}{', only validated' if only else ''}", (TOPIC, name, list(configs)), only=only
+                )
                 if not only:
                     run.settle()
                     _describe(run, 4, "now", (TOPIC, name, None), documentation=False)
@@ -126,7 +134,7 @@ def incremental_resources(run: Run) -> None:
         for only in (False, True):
             suffix = ", only validated" if only else ""
             topic = run.topic().name
-            one = [("retention.ms", SET, "5")]
+            one: list[tuple[str, int, str | None]] = [("retention.ms", SET, "5")]
             for kind in (TOPIC, BROKER, METRICS, GROUP, 0, 1, 3, -1):
                 for name in ("no.such.name", "a/b", "9", "-1"):
                     _alter(run, version, f"type {kind} named {name!r}{suffix}", (kind, name, one), only=only)
@@ -158,7 +166,9 @@ def incremental_broker(run: Run) -> None:
             for note, configs in changes:
                 for only in (True, False):
                     suffix = ", only validated" if only else ""
-                    _alter(run, version, f"{note} for {name or 'all brokers'}{suffix}", (BROKER, name, configs), only=only)
+                    _alter(
+                        run, version, f"{note} for {name or 'all brokers'}{suffix}", (BROKER, name, configs), only=only
+                    )
                 run.settle()
                 keys = ["log.retention.ms", "log.cleaner.threads", "log.cleanup.policy", "num.partitions"]
                 _describe(run, 4, "broker now", (BROKER, "1", keys), (BROKER, "", keys), documentation=False)

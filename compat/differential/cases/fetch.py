@@ -81,6 +81,12 @@ def wrong_places(run: Run) -> None:
 
 
 @case
+def zero_id(run: Run) -> None:
+    for version in run.versions(FetchRequest, low=13):
+        _ask(run, version, "before an unknown id", _want(Topic("", bytes(16)), {}), _want(UNKNOWN, {}))
+
+
+@case
 def epochs(run: Run) -> None:
     topic = _filled(run)
     for version in run.versions(FetchRequest):
@@ -108,6 +114,7 @@ def after_delete_records(run: Run) -> None:
 def sessions(run: Run) -> None:
     topic = _filled(run, 3)
     for version in run.versions(FetchRequest, low=7):
+
         def ask(note: str, *wants: dict[str, Any], session: int, epoch: int, forget: list[int] | None = None,
                 version: int = version) -> Any:  # fmt: skip
             gone = {"topic": topic.name, "topic_id": topic.topic_id, "partitions": forget or []}
@@ -121,7 +128,9 @@ def sessions(run: Run) -> None:
         ask("nothing new to ask", session=own, epoch=1)
         ask("offset moved", _want(topic, {"fetch_offset": 6}), session=own, epoch=2)
         ask("at the end", session=own, epoch=3)
-        ask("another partition, unknown topic", _want(topic, {"partition": 2}), _want(UNKNOWN, {}), session=own, epoch=4)
+        ask(
+            "another partition, unknown topic", _want(topic, {"partition": 2}), _want(UNKNOWN, {}), session=own, epoch=4
+        )
         ask("again", session=own, epoch=5)
         ask("forget", session=own, epoch=6, forget=[0, 2, 9])
         ask("wrong epoch", session=own, epoch=9)

@@ -7,12 +7,14 @@ from typing import Any
 from compat.differential.cases import case
 from compat.differential.run import Peer, Run
 from klamm.kproto.messages.delete_groups import DeleteGroupsRequest
+from klamm.kproto.messages.describe_configs import DescribeConfigsRequest
 from klamm.kproto.messages.describe_groups import DescribeGroupsRequest
 from klamm.kproto.messages.find_coordinator import FindCoordinatorRequest
 from klamm.kproto.messages.heartbeat import HeartbeatRequest
 from klamm.kproto.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from klamm.kproto.messages.leave_group import LeaveGroupRequest
 from klamm.kproto.messages.list_groups import ListGroupsRequest
+from klamm.kproto.messages.metadata import MetadataRequest
 from klamm.kproto.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 MEMBER_ID_REQUIRED = 79
@@ -28,6 +30,15 @@ def coordinator(run: Run, group: str) -> str:
             if answer.error_code not in (14, 15, 16):
                 break
     return group
+
+
+def create_internal_topics(run: Run) -> None:
+    """Have Kafka create the internal topics, which it does behind an error that one is to try again."""
+    for kind, key in ((0, "g"), (1, "t"), (2, "g:AAAAAAAAAAAAAAAAAAAAAQ:0")):
+        for _ in run.attempts("no coordinator"):
+            answer = run.quiet(FindCoordinatorRequest, 6, key_type=kind, coordinator_keys=[key])
+            if not answer.coordinators[0].error_code:
+                break
 
 
 def join_values(group: str, member: str = "", **more: Any) -> dict[str, Any]:
@@ -52,14 +63,22 @@ def sync_values(group: str, answer: Any, **more: Any) -> dict[str, Any]:
 
 
 @case
+def internal_topics(run: Run) -> None:
+    create_internal_topics(run)
+    for name in ("__consumer_offsets", "__transaction_state", "__share_group_state"):
+        run.ask(MetadataRequest, 12, name, topics=[{"name": name}], allow_auto_topic_creation=False)
+        asked = {"resource_type": 2, "resource_name": name, "configuration_keys": None}
+        run.ask(DescribeConfigsRequest, 4, name, resources=[asked], include_synonyms=True)
+
+
+@case
 def find_coordinator(run: Run) -> None:
-    coordinator(run, "any")
+    create_internal_topics(run)
     for version in run.versions(FindCoordinatorRequest):
-        for kind in (0, 2, 3, -1) if version else (0,):
+        for kind in (0, 1, 2, 3, -1) if version else (0,):
             for key in ("group", "", "g:AAAAAAAAAAAAAAAAAAAAAQ:0", "g:1", "a:b:c", ":AAAAAAAAAAAAAAAAAAAAAQ:0"):
-                if kind != 2 or version < 6 or key in ("group", "", "g:1", "a:b:c"):
-                    run.ask(FindCoordinatorRequest, version, f"type {kind} key {key!r}", key=key, key_type=kind,
-                            coordinator_keys=[key])  # fmt: skip
+                run.ask(FindCoordinatorRequest, version, f"type {kind} key {key!r}", key=key, key_type=kind,
+                        coordinator_keys=[key])  # fmt: skip
         if version >= 4:
             for keys in ([], ["a", "b"], ["a", "a"]):
                 run.ask(FindCoordinatorRequest, version, f"keys {keys}", key_type=0, coordinator_keys=keys)
@@ -84,7 +103,9 @@ def one_member(run: Run) -> None:
             run.ask(SyncGroupRequest, sync, note, **values)
         run.ask(JoinGroupRequest, version, "join once more", **join_values(group, answer.member_id))
         run.ask(SyncGroupRequest, sync, "sync of the old generation", **sync_values(group, answer))
-        run.ask(SyncGroupRequest, sync, "wrong protocol", **sync_values(group, answer, generation_id=2, protocol_name="x"))
+        run.ask(
+            SyncGroupRequest, sync, "wrong protocol", **sync_values(group, answer, generation_id=2, protocol_name="x")
+        )
         run.ask(SyncGroupRequest, sync, "wrong type", **sync_values(group, answer, generation_id=2, protocol_type="x"))
         run.ask(SyncGroupRequest, sync, "null type", **sync_values(group, answer, generation_id=2, protocol_type=None))
         run.ask(SyncGroupRequest, sync, "sync of the new one", **sync_values(group, answer, generation_id=2))
@@ -224,7 +245,15 @@ def list_and_delete(run: Run) -> None:
         for version in run.versions(ListGroupsRequest):
             listed(note, version)
             if version >= 4:
-                for state in ("Stable", "stable", "Empty", "CompletingRebalance", "PreparingRebalance", "Dead", "nonsense"):
+                for state in (
+                    "Stable",
+                    "stable",
+                    "Empty",
+                    "CompletingRebalance",
+                    "PreparingRebalance",
+                    "Dead",
+                    "nonsense",
+                ):
                     listed(note, version, states_filter=[state])
                 listed(note, version, states_filter=["Stable", "Empty"])
             if version >= 5:

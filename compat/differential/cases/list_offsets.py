@@ -25,8 +25,8 @@ def _filled(run: Run) -> Topic:
 def timestamps(run: Run) -> None:
     topic = _filled(run)
     for version in run.versions(ListOffsetsRequest):
-        for at in (*range(-8, 1), TIMESTAMP - 1, TIMESTAMP, TIMESTAMP + 1, TIMESTAMP + 2, TIMESTAMP + 3, TIMESTAMP + 100,
-                   TIMESTAMP + 101, TIMESTAMP + 102, 2**63 - 1, -(2**63)):  # fmt: skip
+        for at in (*range(-8, 1), TIMESTAMP - 1, TIMESTAMP, TIMESTAMP + 1, TIMESTAMP + 2, TIMESTAMP + 3,
+                   TIMESTAMP + 100, TIMESTAMP + 101, TIMESTAMP + 102, 2**63 - 1, -(2**63)):  # fmt: skip
             for index in (0, 1):
                 row = {"partition_index": index, "timestamp": at, "current_leader_epoch": -1}
                 _ask(run, version, f"timestamp {at} in partition {index}", (topic.name, [row]))
@@ -87,7 +87,7 @@ def epochs(run: Run) -> None:
 @case
 def log_append_time(run: Run) -> None:
     topic = run.topic(message_timestamp_type="LogAppendTime")
-    run.produce(topic, batch(b"a", b"b"), batch(b"c"))
+    run.produce(topic, batch(b"a", b"b", b"c"))
     for version in run.versions(ListOffsetsRequest, low=7):
         for at in (-3, 0, TIMESTAMP):
             _ask(run, version, f"timestamp {at}", (topic.name, [{"partition_index": 0, "timestamp": at}]))

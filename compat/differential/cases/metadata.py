@@ -47,7 +47,7 @@ def by_name(run: Run) -> None:
 def everything(run: Run) -> None:
     topic = run.topic()
     for version in run.versions(MetadataRequest):
-        asked = [] if version == 0 else None
+        asked: list[Any] | None = [] if version == 0 else None
         answer = run.quiet(MetadataRequest, version, topics=asked, allow_auto_topic_creation=False)
         found = sorted(t.name for t in answer.topics if t.name == topic.name)
         run.record("Metadata", version, "all topics hold the case's own", [found, answer.brokers[0].node_id])
@@ -71,6 +71,7 @@ def by_id(run: Run) -> None:
 def auto_creation(run: Run) -> None:
     for version in run.versions(MetadataRequest):
         name = run.new_name()
+        _ask(run, version, "not there yet", {"name": name}, create=True)
         for _ in run.attempts("not created"):
             answer = run.quiet(MetadataRequest, version, topics=[{"name": name}], allow_auto_topic_creation=True)
             if not answer.topics[0].error_code and not answer.topics[0].partitions[0].error_code:
@@ -152,7 +153,9 @@ def describe_log_dirs(run: Run) -> None:
             rows = [{"topic": name, "partitions": indexes} for name, indexes in topics]
             run.ask(DescribeLogDirsRequest, version, note, topics=rows)
         answer = run.quiet(DescribeLogDirsRequest, version, topics=None)
-        found = [sorted(t.name for t in r.topics if t.name in (topic.name, "__cluster_metadata")) for r in answer.results]
+        found = [
+            sorted(t.name for t in r.topics if t.name in (topic.name, "__cluster_metadata")) for r in answer.results
+        ]
         run.record("DescribeLogDirs", version, "all", found)
 
 

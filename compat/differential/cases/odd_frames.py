@@ -23,14 +23,17 @@ API_VERSIONS_0 = header(18, 0)
 @case
 def unknown_apis(run: Run) -> None:
     for note, key, version in (
-        ("key 9999", 9999, 0), ("key -5", -5, 0), ("LeaderAndIsr", 4, 7), ("StopReplica", 5, 4), ("UpdateMetadata", 6, 8),
-        ("ControlledShutdown", 7, 3), ("Vote on a broker listener", 52, 0), ("Produce v0", 0, 0), ("Produce v2", 0, 2),
+        ("key 9999", 9999, 0), ("key -5", -5, 0), ("LeaderAndIsr", 4, 7), ("StopReplica", 5, 4),
+        ("UpdateMetadata", 6, 8), ("ControlledShutdown", 7, 3), ("Vote on a broker listener", 52, 0),
+        ("Produce v0", 0, 0), ("Produce v2", 0, 2),
         ("Fetch v3", 1, 3), ("Metadata v99", 3, 99), ("Metadata v-1", 3, -1), ("ListOffsets v0", 2, 0),
         ("OffsetCommit v1", 8, 1), ("OffsetFetch v0", 9, 0), ("CreateTopics v1", 19, 1), ("DeleteTopics v0", 20, 0),
         ("DescribeConfigs v0", 32, 0), ("Envelope", 58, 0), ("FetchSnapshot", 59, 0), ("BrokerRegistration", 62, 0),
     ):  # fmt: skip
         for flexible in (False, True):
-            run.raw(f"{note}, {'flexible' if flexible else 'plain'} header", frame(header(key, version, flexible=flexible)))
+            run.raw(
+                f"{note}, {'flexible' if flexible else 'plain'} header", frame(header(key, version, flexible=flexible))
+            )
 
 
 @case

@@ -15,24 +15,27 @@ from klamm.kproto.messages.sync_group import SyncGroupRequest
 
 UNKNOWN = Topic("no.such.topic", b"\x11" * 16)
 ALL = None
+_PLAIN = {"partition_index": 0, "committed_offset": 5, "committed_metadata": "m"}
 
 
 def _commit(run: Run, version: int, note: str, group: str, *topics: tuple[Topic, list[dict[str, Any]]],
             **more: Any) -> None:  # fmt: skip
     rows = [
         {"name": topic.name, "topic_id": topic.topic_id,
-         "partitions": [{"partition_index": 0, "committed_offset": 5, "committed_metadata": "m", **p} for p in partitions]}
+         "partitions": [{**_PLAIN, **p} for p in partitions]}
         for topic, partitions in topics
     ]  # fmt: skip
     run.ask(OffsetCommitRequest, version, note, group_id=group, topics=rows, **more)
 
 
-def _fetch(run: Run, version: int, note: str, group: str, topics: list[tuple[Topic, list[int]]] | None, **more: Any) -> None:
-    old = topics if topics is None else [{"name": t.name, "partition_indexes": p} for t, p in topics]
-    new = topics if topics is None else [
+def _fetch(run: Run, version: int, note: str, group: str, topics: list[tuple[Topic, list[int]]] | None,
+           stable: bool = False, **more: Any) -> None:  # fmt: skip
+    asked = None if topics is None else [
         {"name": t.name, "topic_id": t.topic_id, "partition_indexes": p} for t, p in topics
     ]  # fmt: skip
-    run.ask(OffsetFetchRequest, version, note, group_id=group, topics=old, groups=[{"group_id": group, "topics": new, **more}])
+    old = None if topics is None else [{"name": t.name, "partition_indexes": p} for t, p in topics]
+    groups = [{"group_id": group, "topics": asked, **more}]
+    run.ask(OffsetFetchRequest, version, note, group_id=group, topics=old, groups=groups, require_stable=stable)
 
 
 @case
@@ -52,17 +55,9 @@ def commit_and_fetch(run: Run) -> None:
             _commit(run, version, f"offset {offset}", group, (topic, [{"committed_offset": offset}]))
         for fetch in run.versions(OffsetFetchRequest):
             for stable in (False, True) if fetch >= 7 else (False,):
-                more = {"require_stable": stable} if stable else {}
-                rows = [(topic, [0, 1]), (other, [0])]
-                if stable:
-                    values = {"groups": [{"group_id": group, "topics": [
-                        {"name": t.name, "topic_id": t.topic_id, "partition_indexes": p} for t, p in rows]}],
-                        "topics": [], "group_id": group}  # fmt: skip
-                    run.ask(OffsetFetchRequest, fetch, "stable", **values, **more)
-                else:
-                    _fetch(run, fetch, "some", group, rows)
-                    if fetch >= 2:
-                        _fetch(run, fetch, "all", group, ALL)
+                _fetch(run, fetch, f"some, stable {stable}", group, [(topic, [0, 1]), (other, [0])], stable)
+                if fetch >= 2:
+                    _fetch(run, fetch, f"all, stable {stable}", group, ALL, stable)
 
 
 @case
@@ -94,7 +89,9 @@ def commits_of_members(run: Run) -> None:
         member = joined(run.client, 5, group)
 
         def ask(note: str, generation: int, member_id: str, version: int = version, group: str = group) -> None:
-            _commit(run, version, note, group, (topic, [{}]), generation_id_or_member_epoch=generation, member_id=member_id)
+            _commit(
+                run, version, note, group, (topic, [{}]), generation_id_or_member_epoch=generation, member_id=member_id
+            )
 
         ask("before the sync", member.generation_id, member.member_id)
         run.ask(SyncGroupRequest, 5, "sync", **sync_values(group, member))

@@ -51,8 +51,8 @@ def success(run: Run) -> None:
     topic = run.topic(2)
     for version in run.versions(ProduceRequest):
         for acks in (-1, 1):
-            _ask(run, version, f"acks {acks}", topic, batch(b"a", None, b"", key=b"k", headers=(("h", b"v"), ("n", None))),
-                 acks=acks)  # fmt: skip
+            data = batch(b"a", None, b"", key=b"k", headers=(("h", b"v"), ("n", None)))
+            _ask(run, version, f"acks {acks}", topic, data, acks=acks)
     _read_back(run, topic)
 
 
@@ -82,8 +82,9 @@ def wrong_places(run: Run) -> None:
         none = [{"name": topic.name, "topic_id": topic.topic_id, "partition_data": []}]
         run.ask(ProduceRequest, version, "no partitions", acks=-1, timeout_ms=1000, topic_data=none)
         good = {"index": 0, "records": batch(b"x")}
-        mixed = [{"name": UNKNOWN.name, "topic_id": UNKNOWN.topic_id, "partition_data": [good]},
-                 {"name": topic.name, "topic_id": topic.topic_id, "partition_data": [good, {**good, "index": 5}]}]  # fmt: skip
+        unknown = {"name": UNKNOWN.name, "topic_id": UNKNOWN.topic_id, "partition_data": [good]}
+        half = {"name": topic.name, "topic_id": topic.topic_id, "partition_data": [good, {**good, "index": 5}]}
+        mixed = [unknown, half]
         run.ask(ProduceRequest, version, "good and bad", acks=-1, timeout_ms=1000, topic_data=mixed)
         twice = [{"name": topic.name, "topic_id": topic.topic_id, "partition_data": [good, good]}]
         run.ask(ProduceRequest, version, "a partition twice", acks=-1, timeout_ms=1000, topic_data=twice)
@@ -128,23 +129,36 @@ def bad_records(run: Run) -> None:
         "unknown attribute": patched(good, 21, ">h", 0x80),
         "compression 5": patched(good, 21, ">h", 5),
         "compression 7": patched(good, 21, ">h", 7),
-        "gzip that is none": patched(good, 21, ">h", 1),
-        "snappy that is none": patched(good, 21, ">h", 2),
-        "lz4 that is none": patched(good, 21, ">h", 3),
-        "zstd that is none": patched(good, 21, ">h", 4),
-        "max timestamp 1": patched(good, 35, ">q", 1),
         "producer id without epoch": patched(good, 43, ">q", 5),
         "producer epoch alone": patched(good, 51, ">h", 5),
         "sequence alone": patched(good, 53, ">i", 5),
         "record size too large": good[:61] + b"\x7e" + good[62:],
         "no records": records.build_batch([], base_offset=0, last_offset=0),
     }
-    broken = bytearray(good)
-    broken[61] = 0x7E
-    bad["record longer than the batch"] = patched(bytes(broken), 12, ">i", 0)
     for version in run.versions(ProduceRequest):
         for note, data in bad.items():
             _ask(run, version, note, topic, data)
+    _read_back(run, topic)
+
+
+@case
+def broken_content(run: Run) -> None:
+    good = batch(b"a", b"b")
+    longer = good[:61] + b"\x7e" + good[62:]
+    bad = {
+        "gzip that is none": patched(good, 21, ">h", 1),
+        "snappy that is none": patched(good, 21, ">h", 2),
+        "lz4 that is none": patched(good, 21, ">h", 3),
+        "zstd that is none": patched(good, 21, ">h", 4),
+        "record longer than the batch": patched(longer, 12, ">i", 0),
+        "max timestamp 1": patched(good, 35, ">q", 1),
+    }
+    for version in run.versions(ProduceRequest, low=7):
+        topic = run.topic()
+        for note, data in bad.items():
+            _ask(run, version, note, topic, data)
+    topic = run.topic()
+    run.produce(topic, patched(good, 35, ">q", 1))
     _read_back(run, topic)
 
 

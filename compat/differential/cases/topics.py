@@ -25,9 +25,7 @@ def _new(name: str, partitions: int = 1, replicas: int = 1, assignments: list[tu
 
 
 def _create(run: Run, version: int, note: str, *topics: dict[str, Any], validate_only: bool = False) -> Any:
-    return run.ask(
-        CreateTopicsRequest, version, note, topics=topics, timeout_ms=30000, validate_only=validate_only
-    )
+    return run.ask(CreateTopicsRequest, version, note, topics=topics, timeout_ms=30000, validate_only=validate_only)
 
 
 def _show(run: Run, *names: str) -> None:
@@ -44,7 +42,9 @@ def create(run: Run) -> None:
         _create(run, version, "again", _new(names[0], 3))
         _create(run, version, "default counts", _new(names[1], -1, -1))
         _create(run, version, "assigned", _new(names[2], -1, -1, [(0, [1]), (1, [1])]))
-        _create(run, version, "with configs", _new(names[3], configs=[("cleanup.policy", "compact"), ("retention.ms", "5")]))
+        _create(
+            run, version, "with configs", _new(names[3], configs=[("cleanup.policy", "compact"), ("retention.ms", "5")])
+        )
         _create(run, version, "only validated", _new(names[4]), validate_only=True)
         _create(run, version, "only validated, existing", _new(names[0]), validate_only=True)
         _create(run, version, "several, one exists", _new(names[0]), _new(names[5]))
@@ -56,11 +56,25 @@ def create(run: Run) -> None:
 def create_wrong(run: Run) -> None:
     for version in run.versions(CreateTopicsRequest):
         for validate_only in (False, True):
+
             def ask(note: str, *topics: dict[str, Any], version: int = version, only: bool = validate_only) -> None:
                 _create(run, version, f"{note}{', only validated' if only else ''}", *topics, validate_only=only)
 
             name = run.new_name()
-            for bad in ("", ".", "..", "a/b", "a b", "é", "a:b", "x" * 250, "a\\b", "a,b", "a\0b", "__cluster_metadata"):
+            for bad in (
+                "",
+                ".",
+                "..",
+                "a/b",
+                "a b",
+                "é",
+                "a:b",
+                "x" * 250,
+                "a\\b",
+                "a,b",
+                "a\0b",
+                "__cluster_metadata",
+            ):
                 ask(f"name {bad[:20]!r}", _new(bad))
             for partitions in (0, -1, -2, 100_001, 2**31 - 1):
                 ask(f"{partitions} partitions", _new(name if partitions != -1 else "a/b", partitions))
@@ -111,7 +125,9 @@ def delete(run: Run) -> None:
     for version in run.versions(DeleteTopicsRequest, high=5):
         topic, other = run.topic(), run.topic(3)
         run.ask(DeleteTopicsRequest, version, "one", topic_names=[topic.name], timeout_ms=30000)
-        run.ask(DeleteTopicsRequest, version, "again, and another", topic_names=[topic.name, other.name], timeout_ms=30000)
+        run.ask(
+            DeleteTopicsRequest, version, "again, and another", topic_names=[topic.name, other.name], timeout_ms=30000
+        )
         for note, names in (("none", []), ("unknown", ["no.such.topic"]), ("empty name", [""]), ("invalid", ["a/b"]),
                             ("metadata topic", ["__cluster_metadata"])):  # fmt: skip
             run.ask(DeleteTopicsRequest, version, note, topic_names=names, timeout_ms=30000)
@@ -157,7 +173,7 @@ def create_again_after_delete(run: Run) -> None:
 
 def _more(run: Run, version: int, note: str, *topics: tuple[str, int, list[list[int]] | None],
           only: bool = False) -> None:  # fmt: skip
-    rows = [{"name": name, "count": count, "assignments": a and [{"broker_ids": b} for b in a] if a != [] else []}
+    rows = [{"name": name, "count": count, "assignments": None if a is None else [{"broker_ids": b} for b in a]}
             for name, count, a in topics]  # fmt: skip
     run.ask(CreatePartitionsRequest, version, note, topics=rows, timeout_ms=30000, validate_only=only)
 

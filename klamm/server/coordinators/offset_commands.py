@@ -40,6 +40,7 @@ DeleteTopic = OffsetDeleteResponse.OffsetDeleteResponseTopic
 
 _GROUP_ID_NOT_FOUND_SINCE = 9  # OffsetCommit; older clients know ILLEGAL_GENERATION
 _NO_RETENTION = -1
+_INT64_MAX = (1 << 63) - 1
 
 
 def _utf16_length(text: str) -> int:
@@ -77,7 +78,8 @@ class OffsetCommands:
             found = errors.GROUP_ID_NOT_FOUND if api_version >= _GROUP_ID_NOT_FOUND_SINCE else errors.ILLEGAL_GENERATION
             raise KafkaError(found)
         now_ms = self._clock.time_ms()
-        expires_ms = -1 if request.retention_time_ms == _NO_RETENTION else now_ms + request.retention_time_ms
+        retention_ms = request.retention_time_ms
+        expires_ms = -1 if retention_ms == _NO_RETENTION else min(now_ms + retention_ms, _INT64_MAX)
         response = OffsetCommitResponse(topics=[])
         for topic in request.topics:
             answered = CommitTopic(name=topic.name, topic_id=topic.topic_id, partitions=[])

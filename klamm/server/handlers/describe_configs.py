@@ -11,8 +11,6 @@ from klamm.kproto.messages.describe_configs import DescribeConfigsRequest, Descr
 from klamm.metadata.controller.topic_names import invalid_name_reason
 from klamm.metadata.image.image import (
     BROKER_RESOURCE,
-    CLIENT_METRICS_RESOURCE,
-    GROUP_RESOURCE,
     TOPIC_RESOURCE,
     MetadataImage,
 )
@@ -38,9 +36,14 @@ Asked = DescribeConfigsRequest.DescribeConfigsResource
 _STRING = TYPE_CODES[STRING]
 
 
+_DESCRIBED = frozenset((*KINDS, BROKER_LOGGER_RESOURCE))
+
+
 def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
     image = broker.metadata.image
     results = []
+    if any(asked.resource_type not in _DESCRIBED for asked in request.resources):
+        return _refuse(request, errors.INVALID_REQUEST, "there are resources of a type that has no settings")
     for asked in request.resources:
         result = Result(
             error_code=errors.NONE,
@@ -69,6 +72,21 @@ def handle(broker: Broker, context: RequestContext, request: DescribeConfigsRequ
     return DescribeConfigsResponse(throttle_time_ms=0, results=results)
 
 
+def _refuse(request: DescribeConfigsRequest, code: int, message: str) -> DescribeConfigsResponse:
+    """The error of the whole request: the response has no place for it but its resources."""
+    results = [
+        Result(
+            error_code=code,
+            error_message=message,
+            resource_type=r.resource_type,
+            resource_name=r.resource_name,
+            configs=[],
+        )
+        for r in request.resources
+    ]
+    return DescribeConfigsResponse(throttle_time_ms=0, results=results)
+
+
 def _describe(broker: Broker, image: MetadataImage, asked: Asked) -> list[ConfigEntry]:
     names, kind, name = asked.configuration_keys, asked.resource_type, asked.resource_name
     if kind == TOPIC_RESOURCE:
@@ -86,11 +104,8 @@ def _describe(broker: Broker, image: MetadataImage, asked: Asked) -> list[Config
             raise KafkaError(errors.INVALID_REQUEST, "loggers are those of one broker: its id is needed")
         check_broker_id(broker, name)
         return _loggers(names)
-    elif kind in (CLIENT_METRICS_RESOURCE, GROUP_RESOURCE):
-        if not name:
-            raise KafkaError(errors.INVALID_REQUEST, "the name of a subscription or group is needed")
-    else:
-        raise KafkaError(errors.INVALID_REQUEST, f"resources of type {kind} have no settings")
+    elif not name:
+        raise KafkaError(errors.INVALID_REQUEST, "the name of a subscription or group is needed")
     return describe_all(KINDS[kind], broker.settings.layers(image, kind, name), names)
 
 

@@ -91,6 +91,8 @@ class _Reading:
                 or data.diverging_epoch.epoch >= 0
             ):
                 results.append((want, data))
+        # Kafka notices unknown ids before it looks for partitions.
+        missing.sort(key=lambda row: row[1].error_code != errors.UNKNOWN_TOPIC_ID)
         self._results = results + missing
         return urgent or total >= request.min_bytes
 
@@ -106,6 +108,7 @@ class _Reading:
                     raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"epoch {want.last_fetched_epoch} is not known")
                 if epoch < want.last_fetched_epoch or end_offset < want.fetch_offset:
                     data = self._data(want, partition, NOTHING)
+                    data.aborted_transactions = None
                     data.diverging_epoch = Data.EpochEndOffset(epoch=epoch, end_offset=end_offset)
                     return data
             limit = min(want.max_bytes, left)

@@ -89,8 +89,13 @@ def _answer(
     if everything:
         found = image.topics.by_name.values()
     else:
-        # Each topic once, however often and by whatever it is asked for.
+        # One topic id, and names count no more. Each topic once, however often it is asked for.
+        asked = [a for a in asked if a.topic_id != ZERO] or asked
         found = {_identity(topic): topic for topic in (_find(image, a, failed or {}) for a in asked)}.values()
+        if operations:
+            for topic in found:
+                if isinstance(topic, Topic) and topic.error_code != errors.UNKNOWN_TOPIC_ID:
+                    topic.topic_authorized_operations = authorized.TOPIC
     topics: list[Any] = [  # Topic, or the bytes of one
         _encoded(topic, cluster, version, listener, operations) if isinstance(topic, TopicImage) else topic
         for topic in found

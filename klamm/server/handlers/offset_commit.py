@@ -21,21 +21,23 @@ _TOPIC_IDS_SINCE = 10
 def handle(broker: Broker, context: RequestContext, request: OffsetCommitRequest) -> Answer[OffsetCommitResponse]:
     by_id = context.api_version >= _TOPIC_IDS_SINCE
     topics = broker.metadata.image.topics
-    refused: list[Answered] = []
+    refused: dict[tuple[str, bytes], Answered] = {}
     accepted: list[Asked] = []
     for asked in request.topics:
         found = topics.by_id.get(asked.topic_id) if by_id else topics.by_name.get(asked.name)
         failed = _failed(asked, found, errors.UNKNOWN_TOPIC_ID if by_id else errors.UNKNOWN_TOPIC_OR_PARTITION)
-        if failed.partitions:
-            refused.append(failed)
+        if failed.partitions or found is None:
+            same = refused.setdefault((failed.name, failed.topic_id), failed)
+            if same is not failed:
+                same.partitions += failed.partitions
         if found is not None:
             partitions = [p for p in asked.partitions if p.partition_index in found.partitions]
             if partitions:
                 accepted.append(Asked(name=found.name, topic_id=found.topic_id, partitions=partitions))
     if not accepted and request.topics:
-        return OffsetCommitResponse(topics=refused)
+        return OffsetCommitResponse(topics=list(refused.values()))
     request.topics = accepted
-    return chain(broker.groups.commit_offsets(context, request), lambda answer: _merged(answer, refused))
+    return chain(broker.groups.commit_offsets(context, request), lambda answer: _merged(answer, list(refused.values())))
 
 
 def _failed(asked: Asked, found: TopicImage | None, unknown_code: int) -> Answered:

@@ -13,6 +13,15 @@ def test_each_topic_once(cluster: Cluster, wire: WireClient) -> None:
     cluster.create_topic("t", partitions=1)
     known = wire.ask(MetadataRequest(topics=[Topic(name="t")] * 2), 12, MetadataResponse).topics
     assert [t.name for t in known] == ["t"]
-    asked = [Topic(name="t"), Topic(name=None, topic_id=known[0].topic_id), Topic(name="no"), Topic(name="no")]
+    asked = [Topic(name="t"), Topic(name="no"), Topic(name="t"), Topic(name="no")]
     request = MetadataRequest(topics=asked, allow_auto_topic_creation=False)
     assert [t.name for t in wire.ask(request, 12, MetadataResponse).topics] == ["t", "no"]
+
+
+def test_names_do_not_count_beside_an_id(cluster: Cluster, wire: WireClient) -> None:
+    """As Kafka 4.3.1 answers it (compat/differential)."""
+    cluster.create_topic("by-id", partitions=1)
+    (known,) = wire.ask(MetadataRequest(topics=[Topic(name="by-id")]), 12, MetadataResponse).topics
+    asked = [Topic(name="other"), Topic(name=None, topic_id=known.topic_id)]
+    request = MetadataRequest(topics=asked, allow_auto_topic_creation=False)
+    assert [t.name for t in wire.ask(request, 12, MetadataResponse).topics] == ["by-id"]
