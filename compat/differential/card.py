@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compat.differential.comparing import Difference
-from compat.differential.known import KNOWN, explanation
+from compat.differential.known import KNOWN, Place, explanation
 from compat.differential.run import Step
 
 VERDICTS = ("equal", "explained", "unexplained")
@@ -23,7 +23,7 @@ class Card:
 
     def __init__(self) -> None:
         self.cases = 0
-        self.used: set[int] = set()
+        self._used: set[Place] = set()
         self._cells: dict[tuple[str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(VERDICTS, 0))
 
     def add(self, steps: Sequence[Step], differences: Sequence[Difference]) -> list[Difference]:
@@ -32,13 +32,13 @@ class Card:
         verdicts = ["equal"] * len(steps)
         unexplained = []
         for found in differences:
-            entry = explanation(found)
-            if entry is None:
+            place = explanation(found)
+            if place is None:
                 unexplained.append(found)
             else:
-                self.used.add(entry.number)
+                self._used.add(place)
             if found.step < len(steps):
-                worst = "explained" if entry is not None else "unexplained"
+                worst = "explained" if place is not None else "unexplained"
                 verdicts[found.step] = max(verdicts[found.step], worst, key=VERDICTS.index)
         for step, verdict in zip(steps, verdicts, strict=True):
             self._cells[step.api, step.version][verdict] += 1
@@ -47,9 +47,9 @@ class Card:
     def total(self, verdict: str) -> int:
         return sum(cell[verdict] for cell in self._cells.values())
 
-    def unused(self) -> list[int]:
-        """The numbers of known differences that were not met."""
-        return sorted({entry.number for entry in KNOWN} - self.used)
+    def unused(self) -> list[Place]:
+        """The places of known differences that were not met."""
+        return [place for entry in KNOWN for place in entry.places if place not in self._used]
 
     def summary(self) -> str:
         answers = sum(map(self.total, VERDICTS))

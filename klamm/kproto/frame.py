@@ -16,8 +16,7 @@ from klamm.kproto.apis import APIS
 from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 
-import os as _os
-SCRATCH_BYTES: Final = int(_os.environ.get("SB","65536"))
+SCRATCH_BYTES: Final = 262144
 _GROWTH_START: Final = 131072
 _GROWTH_STEP: Final = 65536
 _SPARE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -191,7 +190,7 @@ class FrameReader:
     def _start_big(self, size: int, start: memoryview) -> None:
         self._need = size
         self._have = len(start)
-        self._big = self._spares.take(size) or bytearray(min(_rounded(size), _GROWTH_START))
+        self._big = self._spares.take(size) or bytearray(min(_rounded(size), max(_GROWTH_START, self._have)))
         self._big[: self._have] = start
 
     def _received_big(self, count: int) -> list[memoryview]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from klamm.kproto import apis, errors
 from klamm.kproto.errors import KafkaError, ProtocolError
-from klamm.kproto.frame import read_api, read_request_header, response_prefix
+from klamm.kproto.frame import SCRATCH_BYTES, read_api, read_request_header, response_prefix
 from klamm.kproto.schema import Message, RecordBytes
 from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
@@ -70,8 +70,9 @@ class Dispatcher:
         try:
             response: Any = found.quick(self._broker, context, frame) if found.quick is not None else None
             if response is None:
-                # The frame may stand in the scratch buffer: only what is served at once may look into it.
-                body = frame if len(frame) > _JOIN_BELOW_BYTES or key == apis.PRODUCE else bytes(frame)
+                # A frame in the scratch buffer is good only until this returns: Produce has done with it by then, as
+                # the log holds no batch for longer that fits the scratch buffer.
+                body = frame if len(frame) > SCRATCH_BYTES or key == apis.PRODUCE else bytes(frame)
                 request, _ = found.request.decode_from(body, context.body_at, version)
                 response = found.handle(self._broker, context, request)
         except Exception as error:

@@ -121,10 +121,16 @@ class Pools:
 
 
 def _is_ambiguous(name: str, values: dict[str, Any]) -> bool:
-    """Whether Produce names a partition twice: Kafka then takes some records and tells the error of others."""
-    if name != "Produce":
+    """Whether something is named twice that Kafka then mixes up (Produce) or never answers (AlterConfigs)."""
+    places: list[tuple[Any, ...]]
+    if name == "Produce":
+        places = [
+            (t.get("name"), t.get("topic_id"), p["index"]) for t in values["topic_data"] for p in t["partition_data"]
+        ]
+    elif name == "AlterConfigs":
+        places = [(r["resource_type"], r["resource_name"]) for r in values["resources"]]
+    else:
         return False
-    places = [(t.get("name"), t.get("topic_id"), p["index"]) for t in values["topic_data"] for p in t["partition_data"]]
     return len(set(places)) < len(places)
 
 

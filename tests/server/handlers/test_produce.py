@@ -9,8 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from klamm.kproto.errors import KafkaError, ProtocolError
+from klamm.kproto.frame import SCRATCH_BYTES
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.log.log_config import LogConfig
+from klamm.log.partition_log import LARGE_WRITE_BYTES
 from klamm.server.handlers import produce
 from klamm.server.partition import Partition
 from klamm.server.reply import Reply
@@ -163,3 +165,8 @@ def test_a_cut_or_lengthened_frame_is_not(version: int) -> None:
 def test_old_versions_are_not() -> None:
     for version in range(3, 9):
         assert Served(True).send(encoded(plain("t", BATCH), version), version, 0) is None
+
+
+def test_the_log_is_done_with_what_stands_in_the_scratch_buffer() -> None:
+    """Larger batches are written later, out of a buffer of their own."""
+    assert SCRATCH_BYTES <= LARGE_WRITE_BYTES
