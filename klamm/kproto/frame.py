@@ -16,7 +16,7 @@ from klamm.kproto.apis import APIS
 from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 
-SCRATCH_BYTES: Final = 262144
+SCRATCH_BYTES: Final = 65536
 _GROWTH_START: Final = 131072
 _GROWTH_STEP: Final = 65536
 _SPARE_BYTES_MAX: Final = 16 * 1024 * 1024
