@@ -134,10 +134,7 @@ KNOWN: Sequence[Known] = (
         "DescribeTopicPartitions with an empty topic name",
         "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR. klamm answers INVALID_TOPIC_EXCEPTION, as "
         "for any other invalid name.",
-        (
-            Place("metadata.describe_topic_partitions", note="name ''"),
-            Place("random_requests.DescribeTopicPartitions", note="*{'name': ''}*"),
-        ),
+        (Place("metadata.describe_topic_partitions", note="name ''"),),
     ),
     Known(
         11,

@@ -27,3 +27,10 @@ def test_messages(wire: WireClient, kind: int, name: str, code: int, has_message
     (result,) = wire.ask(DescribeConfigsRequest(resources=asked), 4, DescribeConfigsResponse).results
     assert result.error_code == code
     assert result.error_message if has_message else result.error_message == ""
+
+
+def test_a_type_without_settings_fails_the_whole_request(wire: WireClient) -> None:
+    kinds = ((BROKER, "1"), (3, "x"))
+    asked = [Resource(resource_type=kind, resource_name=name, configuration_keys=None) for kind, name in kinds]
+    results = wire.ask(DescribeConfigsRequest(resources=asked), 4, DescribeConfigsResponse).results
+    assert [(r.error_code, r.configs) for r in results] == [(errors.INVALID_REQUEST, [])] * 2

@@ -8,12 +8,14 @@ import pytest
 
 from klamm.kproto import errors, records
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
+from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.kproto.record_codec import Record
 from klamm.testing import Cluster
 from klamm.testing.wire import WireClient
 
 Topic = FetchRequest.FetchTopic
+Asked = MetadataRequest.MetadataRequestTopic
 Produced = ProduceRequest.TopicProduceData
 BATCH = records.build_batch([Record(0, 1_600_000_000_000, b"k", b"v")])
 
@@ -55,6 +57,28 @@ def test_a_negative_limit(wire: WireClient) -> None:
 
 def test_a_fetched_epoch_that_the_log_never_had(wire: WireClient) -> None:
     assert codes(ask(wire, want("t", last_fetched_epoch=7))) == [("t", errors.OFFSET_OUT_OF_RANGE)]
+
+
+def test_unknown_ids_come_before_missing_partitions(wire: WireClient) -> None:
+    (known,) = wire.ask(MetadataRequest(topics=[Asked(name="t")]), 12, MetadataResponse).topics
+    asked = [
+        Topic(
+            topic_id=known.topic_id,
+            partitions=[Topic.FetchPartition(partition=7, fetch_offset=0, partition_max_bytes=9)],
+        ),
+        Topic(
+            topic_id=b"?" * 16, partitions=[Topic.FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=9)]
+        ),
+    ]
+    answer = wire.ask(FetchRequest(max_wait_ms=0, min_bytes=0, topics=asked), 13, FetchResponse)
+    codes_in_order = [p.error_code for t in answer.responses for p in t.partitions]
+    assert codes_in_order == [errors.UNKNOWN_TOPIC_ID, errors.UNKNOWN_TOPIC_OR_PARTITION]
+
+
+def test_a_log_that_diverges_tells_no_aborted_transactions(wire: WireClient) -> None:
+    answer = ask(wire, want("t", last_fetched_epoch=0, fetch_offset=5), isolation_level=1)
+    (partition,) = answer.responses[0].partitions
+    assert (partition.diverging_epoch.end_offset, partition.aborted_transactions) == (1, None)
 
 
 def test_an_isolation_level_that_does_not_exist(wire: WireClient) -> None:
