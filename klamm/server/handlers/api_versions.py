@@ -3,7 +3,8 @@
 v3 names the client's software, which is checked as Kafka checks it, and brings features (KIP-511, KIP-584); v4
 shows features that may be at level 0. An unknown version is answered in `dispatch.py`.
 
-Every connection begins with this request, and its answer seldom changes: it is kept encoded.
+Every connection begins with this request, and its answer seldom changes: it is kept encoded, and found by the bytes of
+a request that has passed before.
 """
 
 from __future__ import annotations
@@ -23,29 +24,37 @@ _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _PRODUCE_LOW: Final = 0  # librdkafka takes compression support from Produce's lowest version; Kafka advertises 0 for it
 
 
-_Key = tuple[bool, int, int, int, tuple[tuple[str, int], ...]]
+_Key = tuple[bytes, bool, int, int, int, tuple[tuple[str, int], ...]]
 _encoded: dict[_Key, bytes] = {}
 _ENCODED_MAX: Final = 64
+_REQUEST_BYTES_MAX: Final = 256
 
 
-def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest) -> bytes:
+def quick(broker: Broker, context: RequestContext, frame: memoryview) -> bytes | None:
+    """The answer to a request with the same bytes as one before it. Raises KafkaError, ProtocolError."""
+    if len(frame) - context.body_at > _REQUEST_BYTES_MAX:
+        return None
+    asked = bytes(frame[context.body_at :])
+    metadata = broker.metadata
+    image = metadata.image
+    on_controller = context.listener_name in broker.config.listeners.controller_names
+    features = tuple(image.features.items())
+    key = asked, on_controller, context.api_version, image.offset, metadata.kraft_version, features
+    body = _encoded.get(key)
+    if body is None:
+        response = handle(broker, context, ApiVersionsRequest.decode(asked, context.api_version))
+        if len(_encoded) >= _ENCODED_MAX:
+            _encoded.clear()
+        body = _encoded[key] = response.encode(context.api_version)
+    return body
+
+
+def handle(broker: Broker, context: RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse:
     if context.api_version >= 3:
         software = (request.client_software_name, request.client_software_version)
         if not all(_SOFTWARE.fullmatch(name) for name in software):
             raise KafkaError(errors.INVALID_REQUEST)
     on_controller = context.listener_name in broker.config.listeners.controller_names
-    image = broker.metadata.image
-    kraft_version = broker.metadata.kraft_version
-    key = on_controller, context.api_version, image.offset, kraft_version, tuple(image.features.items())
-    body = _encoded.get(key)
-    if body is None:
-        if len(_encoded) >= _ENCODED_MAX:
-            _encoded.clear()
-        body = _encoded[key] = _answer(broker, context.api_version, on_controller).encode(context.api_version)
-    return body
-
-
-def _answer(broker: Broker, version: int, on_controller: bool) -> ApiVersionsResponse:
     response = ApiVersionsResponse(
         error_code=errors.NONE,
         api_keys=[
@@ -57,8 +66,8 @@ def _answer(broker: Broker, version: int, on_controller: bool) -> ApiVersionsRes
             for api in served_apis(apis.CONTROLLER if on_controller else apis.BROKER)
         ],
     )
-    if version >= 3:
-        _add_features(broker, version, response)
+    if context.api_version >= 3:
+        _add_features(broker, context.api_version, response)
     return response
 
 
