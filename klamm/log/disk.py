@@ -12,12 +12,19 @@ import fcntl
 import mmap
 import os
 import shutil
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from klamm.log.buffers import Buffer
+
+# struct flock: Linux has (type, whence, start, length, owner), macOS (start, length, owner, type, whence).
+_FLOCK = struct.Struct("qqihh" if sys.platform == "darwin" else "hhqqi4x")
+_FLOCK_TYPE_AT = 20 if sys.platform == "darwin" else 0
+_INT16 = struct.Struct("h")
 
 
 class File(Protocol):
@@ -300,3 +307,50 @@ class RealDisk:
     def space(self, path: str) -> tuple[int, int]:
         stat = os.statvfs(path)
         return stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
+
+
+class ReadOnlyDisk(RealDisk):
+    """The operating system's files for somebody who only looks: nothing is made, written, renamed or locked."""
+
+    def open(self, path: str, *, create: bool = False) -> RealFile:
+        """Open for reading only; `create` is refused."""
+        if create:
+            raise _read_only(path)
+        return RealFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+    def make_directory(self, path: str) -> None:
+        raise _read_only(path)
+
+    def write_atomic(self, path: str, data: bytes) -> None:
+        raise _read_only(path)
+
+    def rename(self, source: str, target: str) -> None:
+        raise _read_only(source)
+
+    def remove(self, path: str) -> None:
+        raise _read_only(path)
+
+    def remove_tree(self, path: str) -> None:
+        raise _read_only(path)
+
+    def fsync_directory(self, path: str) -> None:
+        raise _read_only(path)
+
+    def lock(self, path: str) -> Lock:
+        raise _read_only(path)
+
+    def is_locked(self, path: str) -> bool:
+        """Whether another process holds the lock on that file. Asked without taking it, so that nobody is kept out."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # The kernel answers with the lock that is in the way; the JVM's and ours are POSIX locks.
+            asked = bytearray(_FLOCK.size)
+            _INT16.pack_into(asked, _FLOCK_TYPE_AT, fcntl.F_WRLCK)
+            answer = fcntl.fcntl(fd, fcntl.F_GETLK, bytes(asked))
+            return bool(_INT16.unpack_from(answer, _FLOCK_TYPE_AT)[0] != fcntl.F_UNLCK)
+        finally:
+            os.close(fd)
+
+
+def _read_only(path: str) -> OSError:
+    return OSError(errno.EROFS, "only to be read", path)
