@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RECOVERY_POINT: Final = "recovery-point-offset-checkpoint"
 HIGH_WATERMARK: Final = "replication-offset-checkpoint"
 LOG_START_OFFSET: Final = "log-start-offset-checkpoint"
+CLEANER_OFFSET: Final = "cleaner-offset-checkpoint"
 
 TopicPartition: TypeAlias = tuple[str, int]
 

@@ -89,6 +89,12 @@ class Disk(Protocol):
 
     def size(self, path: str) -> int: ...
 
+    def modified_ms(self, path: str) -> int:
+        """When the file's content last changed, ms since 1970; 0 where nobody knows."""
+        ...
+
+    def set_modified_ms(self, path: str, time_ms: int) -> None: ...
+
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
         ...
@@ -237,6 +243,12 @@ class RealDisk:
     def size(self, path: str) -> int:
         return os.stat(path).st_size
 
+    def modified_ms(self, path: str) -> int:
+        return os.stat(path).st_mtime_ns // 1_000_000
+
+    def set_modified_ms(self, path: str, time_ms: int) -> None:
+        os.utime(path, ns=(time_ms * 1_000_000,) * 2)
+
     def list_directory(self, path: str) -> list[str]:
         return sorted(os.listdir(path))
 
@@ -326,6 +338,9 @@ class ReadOnlyDisk(RealDisk):
 
     def rename(self, source: str, target: str) -> None:
         raise _read_only(source)
+
+    def set_modified_ms(self, path: str, time_ms: int) -> None:
+        raise _read_only(path)
 
     def remove(self, path: str) -> None:
         raise _read_only(path)

@@ -18,9 +18,10 @@ _SPACE = 1 << 40
 class _Node:
     """The bytes of one file. `frozen` is what views were given out of; a later change works on a copy."""
 
-    __slots__ = ("data", "frozen")
+    __slots__ = ("data", "frozen", "modified_ms")
 
     def __init__(self, data: Buffer = b"") -> None:
+        self.modified_ms = 0
         self.data = bytearray(data)
         self.frozen: bytes | None = None
 
@@ -124,6 +125,12 @@ class MemoryDisk:
 
     def size(self, path: str) -> int:
         return len(self._node(path).data)
+
+    def modified_ms(self, path: str) -> int:
+        return self._node(path).modified_ms
+
+    def set_modified_ms(self, path: str, time_ms: int) -> None:
+        self._node(path).modified_ms = time_ms
 
     def list_directory(self, path: str) -> list[str]:
         return sorted(child[child.rindex("/") + 1 :] for child in self._parent(path.rstrip("/") + "/"))

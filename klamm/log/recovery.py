@@ -31,6 +31,7 @@ from klamm.log.segment import (
     LogSegment,
 )
 from klamm.log.segments import Segments
+from klamm.log.swap import finish_swaps
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
@@ -107,7 +108,7 @@ def open_log(
 
 
 def _find_segments(disk: Disk, directory: str, config: LogConfig, now_ms: int) -> list[LogSegment]:
-    names = disk.list_directory(directory)
+    names = finish_swaps(disk, directory, disk.list_directory(directory))
     for name in names:
         if name.endswith(_LEFTOVERS):
             disk.remove(f"{directory}/{name}")
