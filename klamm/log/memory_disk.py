@@ -157,8 +157,9 @@ class MemoryDisk:
             self.remove(source)
 
     def _rename_directory(self, source: str, target: str) -> None:
-        if target in self._directories:
+        if self._directories.get(target):
             raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), target)
+        self._parent(target)
         self.make_directory(target)
         for child in sorted(self._directories[source]):
             self.rename(child, target + child[len(source) :])

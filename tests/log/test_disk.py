@@ -1,22 +1,31 @@
-"""Both disks behave alike; what only the real one has (short writes, locks between processes) on its own."""
+"""All disks behave alike; what only the real one has (short writes, locks between processes) on its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from klamm.log import disk as disk_module
 from klamm.log.disk import Disk, LockedError, RealDisk
+from klamm.log.faulty_disk import FaultyDisk
 from klamm.log.memory_disk import MemoryDisk
 
+DISKS: dict[str, Callable[[], Disk]] = {
+    "real": RealDisk,
+    "memory": MemoryDisk,
+    "faulty": FaultyDisk,
+    "faulty, in order": lambda: FaultyDisk(sector_bytes=4096, is_ordered=True),
+}
 
-@pytest.fixture(params=["real", "memory"])
+
+@pytest.fixture(params=DISKS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Disk, str]:
-    disk: Disk = RealDisk() if request.param == "real" else MemoryDisk()
+    disk = DISKS[request.param]()
     root = str(tmp_path)
     disk.make_directory(root)
     return disk, root
@@ -118,3 +127,47 @@ def test_short_writes_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(OSError, match="0 bytes"):
         file.pwrite(b"x", 0)
     file.close()
+
+
+def test_what_is_missing_or_of_another_kind_is_refused(place: tuple[Disk, str]) -> None:
+    disk, root = place
+    disk.make_directory(f"{root}/full")
+    disk.open(f"{root}/full/f", create=True).close()
+    disk.make_directory(f"{root}/d")
+    for look in (disk.read, disk.size, disk.list_directory, disk.fsync_directory, disk.modified_ms):
+        with pytest.raises(FileNotFoundError):
+            look(f"{root}/none")
+    with pytest.raises(FileNotFoundError):
+        disk.rename(f"{root}/none", f"{root}/x")
+    with pytest.raises(FileNotFoundError):
+        disk.rename(f"{root}/d", f"{root}/none/x")
+    with pytest.raises(OSError):
+        disk.rename(f"{root}/d", f"{root}/full")
+    with pytest.raises(FileNotFoundError):
+        disk.write_atomic(f"{root}/none/x", b"")
+    disk.make_directory(f"{root}/e")
+    disk.rename(f"{root}/e", f"{root}/d")
+    assert disk.list_directory(root) == ["d", "full"] and disk.list_directory(f"{root}/full") == ["f"]
+
+
+def test_an_open_file_goes_with_its_bytes_not_its_name(place: tuple[Disk, str]) -> None:
+    disk, root = place
+    file = disk.open(f"{root}/a", create=True)
+    file.pwrite(b"first", 0)
+    disk.rename(f"{root}/a", f"{root}/b")
+    disk.write_atomic(f"{root}/a", b"another")
+    file.pwrite(b"!", 5)
+    assert disk.read(f"{root}/b") == b"first!" and disk.read(f"{root}/a") == b"another"
+    disk.write_atomic(f"{root}/b", b"replaced")
+    assert file.pread(10, 0) == b"first!" and disk.read(f"{root}/b") == b"replaced"
+    file.truncate(2)
+    file.truncate(4)
+    assert file.pread(10, 0) == b"fi\0\0" and file.size() == 4
+    file.close()
+
+
+def test_modification_times(place: tuple[Disk, str]) -> None:
+    disk, root = place
+    disk.write_atomic(f"{root}/a", b"1")
+    disk.set_modified_ms(f"{root}/a", 1_700_000_000_123)
+    assert disk.modified_ms(f"{root}/a") == 1_700_000_000_123
