@@ -22,6 +22,8 @@ from klamm.server.request import RequestContext
 
 MAX_IN_FLIGHT: Final = 256
 """Requests of one connection that may be under way; more are left in the socket."""
+MAX_IN_FLIGHT_BYTES: Final = 8 * 1024 * 1024
+"""What they may hold together: a client with a long pipeline must not fill the memory while the disk is slow."""
 WRITE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _JOIN_BELOW_BYTES: Final = 65536
 
@@ -80,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         self._frames = FrameReader(hooks.scratch, hooks.request_size_max, hooks.spares)
         self._transport: asyncio.Transport | None = None
         self._slots: deque[_Slot] = deque()
+        self._in_flight_bytes = 0
         self._out: Answer = []
         self._reasons = 0  # why reading is paused, a bit each
         self._eof = False
@@ -156,12 +159,13 @@ class Connection(asyncio.BufferedProtocol):
             assert not isinstance(answer, list)
             slot = _Slot(size)
             self._hooks.memory.take(size)
+            self._in_flight_bytes += size
             self._slots.append(slot)
             if isinstance(answer, Reply):
                 answer.then(lambda result: self._answered(slot, result))
             else:
                 asyncio.ensure_future(answer).add_done_callback(lambda task: self._task_done(slot, task))
-        if len(self._slots) >= MAX_IN_FLIGHT:
+        if self._is_full:
             self._pause(2)
 
     def _task_done(self, slot: _Slot, task: asyncio.Future[Answer]) -> None:
@@ -179,11 +183,12 @@ class Connection(asyncio.BufferedProtocol):
         while slots and slots[0].answer is not None:
             done = slots.popleft()
             self._hooks.memory.give(done.held_bytes)
+            self._in_flight_bytes -= done.held_bytes
             assert done.answer is not None
             self._out += done.answer
         if self._out:
             self._write()
-        if len(slots) < MAX_IN_FLIGHT:
+        if not self._is_full:
             self._resume(2)
         if self._eof and not slots:
             self._transport.close()
@@ -210,6 +215,10 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
 
     # --- flow control
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._slots) >= MAX_IN_FLIGHT or self._in_flight_bytes >= MAX_IN_FLIGHT_BYTES
 
     def _hold(self, size: int) -> None:
         """Count `size` bytes of an unfinished frame against the node's memory."""

@@ -12,7 +12,7 @@ import pytest
 
 from klamm.kproto.errors import ProtocolError
 from klamm.seams import SystemClock, TcpNetwork
-from klamm.server.connection import MAX_IN_FLIGHT, WRITE_BUFFER_BYTES, Answer, Connection
+from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, WRITE_BUFFER_BYTES, Answer, Connection
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
 from klamm.server.reply import Reply
@@ -217,6 +217,30 @@ async def test_too_many_requests_under_way_pause_the_reading() -> None:
             futures[answered].set_result([frame(b"")])
             answered += 1
         assert await reader.readexactly(4 * total) == frame(b"") * total
+        writer.close()
+
+
+async def test_large_requests_under_way_pause_the_reading_by_their_bytes() -> None:
+    loop = asyncio.get_running_loop()
+    futures: list[asyncio.Future[Answer]] = []
+    body = bytes(MAX_IN_FLIGHT_BYTES // 4)
+
+    def handler(data: memoryview) -> Awaitable[Answer]:
+        futures.append(loop.create_future())
+        return futures[-1]
+
+    memory = RequestMemory(1 << 40)
+    async with listening(FakeServer(handler), memory=memory) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(body) * 12)
+        await until(lambda: len(futures) >= 4)
+        await asyncio.sleep(0.05)
+        assert len(futures) == 4 and memory.used_bytes == MAX_IN_FLIGHT_BYTES
+        for answered in range(12):
+            await until(lambda wanted=answered: len(futures) > wanted)
+            futures[answered].set_result([frame(b"ok")])
+        assert await reader.readexactly(12 * 6) == frame(b"ok") * 12
+        await until(lambda: memory.used_bytes == 0)
         writer.close()
 
 
