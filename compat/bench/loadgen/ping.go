@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -96,10 +97,10 @@ func runConns(o *options) (map[string]any, error) {
 	}
 	for range o.conns {
 		group.Go(func() {
-			frame := apiVersionsRequest()
+			greeter := newGreeter(o)
 			for more() {
 				started := time.Now()
-				c, err := greet(o, frame)
+				c, err := greeter.greet()
 				took := time.Since(started)
 				mutex.Lock()
 				if err != nil {
@@ -132,19 +133,40 @@ func runConns(o *options) (map[string]any, error) {
 	return withHistogram(o, result, &all.latency), nil
 }
 
+// greeter opens connections, one after the other. What it needs for one serves for the next, so that the generator's
+// own work does not bound what the broker can show.
+type greeter struct {
+	o     *options
+	frame []byte
+	in    *bufio.Reader
+	body  []byte
+}
+
+func newGreeter(o *options) *greeter {
+	return &greeter{o: o, frame: apiVersionsRequest(), in: bufio.NewReaderSize(nil, greetingBytes)}
+}
+
+// An ApiVersions response has about 500 bytes.
+const greetingBytes = 4096
+
 // greet opens a connection and asks for ApiVersions; unless connections are kept it resets the connection, since tens
 // of thousands of closed ones would use up the ports.
-func greet(o *options, frame []byte) (*conn, error) {
-	c, err := dial(o.bootstrap)
+func (g *greeter) greet() (*conn, error) {
+	if g.o.keep {
+		g.in, g.body = bufio.NewReaderSize(nil, greetingBytes), nil
+	}
+	c, err := dialInto(g.o.bootstrap, g.in)
 	if err != nil {
 		return nil, err
 	}
+	c.frame = g.body
 	c.SetDeadline(time.Now().Add(10 * time.Second))
-	r, err := c.call(append([]byte(nil), frame...))
+	r, err := c.call(g.frame)
 	if err == nil {
 		err = checkAPIVersions(r)
 	}
-	if err != nil || !o.keep {
+	g.body = c.frame
+	if err != nil || !g.o.keep {
 		_ = c.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
 		c.Close()
 	}
