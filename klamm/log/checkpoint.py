@@ -1,11 +1,12 @@
 """Kafka's checkpoint files of a log directory: one offset a partition.
 
 Text: a line `0` (the version), a line with the number of entries, then a line `<topic> <partition> <offset>` each.
-Written whole, atomically.
+Written whole, atomically. A file without a byte is one that nobody has written to yet: Kafka makes it at every start.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -19,24 +20,46 @@ CLEANER_OFFSET: Final = "cleaner-offset-checkpoint"
 
 TopicPartition: TypeAlias = tuple[str, int]
 
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_SPACES: Final = re.compile(r"[ \t\f\v]+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+\Z")
+INT32: Final = 31
+INT64: Final = 63
+
 
 class MalformedCheckpoint(Exception):
     """A checkpoint file that does not follow its form."""
 
 
 def checkpoint_lines(data: bytes, path: str) -> list[list[str]]:
-    """The entries of a checkpoint file of any kind, split into words. Raises MalformedCheckpoint."""
+    """The entries of a checkpoint file of any kind, split into words; none where there is no line with their number.
+
+    Raises MalformedCheckpoint, where Kafka's reader does.
+    """
     try:
-        lines = data.decode().split("\n")
-        version, count = int(lines[0]), int(lines[1])
-        entries = [line.split() for line in lines[2:] if line.strip()]
-    except (ValueError, IndexError):
-        raise MalformedCheckpoint(f"{path} does not begin with a version and a count") from None
-    if version != 0:
+        lines = _LINE_END.split(data.decode())
+    except UnicodeDecodeError:
+        raise MalformedCheckpoint(f"{path} is no text") from None
+    if not lines[-1]:
+        del lines[-1]
+    if not lines:
+        return []
+    if (version := number(lines[0], INT32, path)) != 0:
         raise MalformedCheckpoint(f"{path} has version {version}, known is 0")
+    if len(lines) == 1:
+        return []
+    count = number(lines[1], INT32, path)
+    entries = [_SPACES.split(line.rstrip()) for line in lines[2:]]
     if len(entries) != count:
         raise MalformedCheckpoint(f"{path} says that it has {count} entries and has {len(entries)}")
     return entries
+
+
+def number(text: str, bits: int, path: str) -> int:
+    """A decimal number of `bits` bits and a sign. Raises MalformedCheckpoint."""
+    if len(text) > 20 or not _NUMBER.match(text) or not -(1 << bits) <= (value := int(text)) < 1 << bits:
+        raise MalformedCheckpoint(f"{path} has {text[:40]!r} where a number belongs")
+    return value
 
 
 def read_offsets(disk: Disk, path: str) -> dict[TopicPartition, int]:
@@ -45,10 +68,12 @@ def read_offsets(disk: Disk, path: str) -> dict[TopicPartition, int]:
         data = disk.read(path)
     except FileNotFoundError:
         return {}
-    try:
-        return {(topic, int(index)): int(offset) for topic, index, offset in checkpoint_lines(data, path)}
-    except ValueError as error:
-        raise MalformedCheckpoint(f"{path}: {error}") from None
+    offsets = {}
+    for words in checkpoint_lines(data, path):
+        if len(words) != 3:
+            raise MalformedCheckpoint(f"{path} has the entry {' '.join(words)[:80]!r}")
+        offsets[words[0], number(words[1], INT32, path)] = number(words[2], INT64, path)
+    return offsets
 
 
 def write_offsets(disk: Disk, path: str, offsets: Mapping[TopicPartition, int]) -> None:

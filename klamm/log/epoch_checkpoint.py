@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from klamm.log.checkpoint import MalformedCheckpoint, checkpoint_lines
+from klamm.log.checkpoint import INT32, INT64, MalformedCheckpoint, checkpoint_lines, number
 
 FILE: Final = "leader-epoch-checkpoint"
 UNDEFINED_EPOCH: Final = -1
@@ -29,10 +29,14 @@ class LeaderEpochs:
     @classmethod
     def decode(cls, data: bytes, path: str = FILE) -> LeaderEpochs:
         """Read the file's bytes. Raises MalformedCheckpoint."""
-        try:
-            entries = [(int(epoch), int(start)) for epoch, start in checkpoint_lines(data, path)]
-        except ValueError as error:
-            raise MalformedCheckpoint(f"{path}: {error}") from None
+        entries = []
+        for words in checkpoint_lines(data, path):
+            if len(words) != 2:
+                raise MalformedCheckpoint(f"{path} has the entry {' '.join(words)[:80]!r}")
+            entry = number(words[0], INT32, path), number(words[1], INT64, path)
+            if min(entry) < 0:
+                raise MalformedCheckpoint(f"{path} has epoch {entry[0]} begin at {entry[1]}")
+            entries.append(entry)
         epochs = cls([])
         for epoch, start in entries:
             epochs.assign(epoch, start)

@@ -33,7 +33,10 @@ class IndexEntries:
         self._dirty_from: int | None = 0 if data is None else None
         self._keys, self._values = array(self.key_type), array("i")
         if data:
-            self._decode(data[: _used(data, self.entry_size)])
+            used = _used(data, self.entry_size)
+            self._decode(data[:used])
+            if used < len(data):
+                self._dirty_from = len(self._keys)  # the file is to be trimmed
 
     def __len__(self) -> int:
         return len(self._keys)

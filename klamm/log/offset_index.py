@@ -47,10 +47,10 @@ class OffsetIndex(IndexEntries):
             return self.base_offset, 0
         return self.base_offset + self._keys[found - 1], self._values[found - 1]
 
-    def offset_from(self, position: int) -> int | None:
-        """The offset of the first entry whose position is at least `position`; None if there is none."""
+    def entry_from(self, position: int) -> tuple[int, int] | None:
+        """The first entry (absolute offset, position) whose position is at least `position`; None if there is none."""
         found = bisect_left(self._values, position)
-        return self.base_offset + self._keys[found] if found < len(self._values) else None
+        return (self.base_offset + self._keys[found], self._values[found]) if found < len(self._values) else None
 
     def truncate_to(self, offset: int) -> None:
         """Drop the entries of `offset` and above."""

@@ -512,7 +512,7 @@ class PartitionLog:
         self._positions.clear()
 
     def _aborted(self, segment: LogSegment, offset: int, end: int, end_offset: int) -> list[AbortedTxn]:
-        upper_bound = segment.offset_index.offset_from(end)
+        upper_bound = segment.upper_bound(end)
         if upper_bound is None:
             following = self.segments.after(segment)
             upper_bound = following.base_offset if following is not None else end_offset

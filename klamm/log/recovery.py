@@ -2,35 +2,32 @@
 
 After a clean stop files are taken as they are (indexes are checked when they are first used). Otherwise everything from
 the recovery point on is read again: the first batch that is not whole, sound and in order ends the log, its indexes are
-made anew, epochs and producers are taken from the batches. Below the recovery point all was synced.
+made anew, epochs and producers are taken from the batches. Below the recovery point all was synced. What Kafka does
+otherwise with damage, and why, is told in docs/recovery.md.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
-import struct
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from klamm.kproto import records
-from klamm.kproto.errors import ProtocolError
-from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD
-from klamm.log import checkpoint, epoch_checkpoint, partition_metadata, producer_snapshot
+from klamm.log import checkpoint, epoch_checkpoint, partition_metadata
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.partition_log import PartitionLog
+from klamm.log.producer_replay import Snapshots, check_txn_index, load_producers
 from klamm.log.producer_state import ProducerState
 from klamm.log.segment import (
     DELETED_SUFFIX,
     LOG_SUFFIX,
-    MESSAGE_SIZE_MIN,
     OFFSET_INDEX_SUFFIX,
-    SNAPSHOT_SUFFIX,
     TIME_INDEX_SUFFIX,
     TXN_INDEX_SUFFIX,
-    BatchHeader,
     LogSegment,
+    file_stem,
 )
 from klamm.log.segments import Segments
+from klamm.log.soundness import SoundPart, read_sound
 from klamm.log.swap import finish_swaps
 
 if TYPE_CHECKING:
@@ -40,9 +37,15 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_INT32: Final = struct.Struct(">i")
-_WINDOW_BYTES: Final = 1 << 22
+_COPY_BYTES: Final = 1 << 20
+_INDEX_SUFFIXES: Final = (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
 _LEFTOVERS: Final = (DELETED_SUFFIX, ".cleaned", ".tmp")
+_SNAPSHOT_BEING_DELETED: Final = ".checkpoint.deleted"
+"""A snapshot of the metadata log: its own recovery looks after it."""
+
+
+class MisplacedSegment(OSError):
+    """A segment whose batches are sound but belong below it: a file under a wrong name, which nobody may cut."""
 
 
 def open_log(
@@ -67,20 +70,8 @@ def open_log(
     disk.make_directory(directory)
     known_topic_id = partition_metadata.read_topic_id(disk, f"{directory}/{partition_metadata.FILE}")
     now_ms = log_dir.clock.time_ms()
-    segments = _find_segments(disk, directory, config, now_ms)
-    epochs = _read_epochs(disk, directory)
-    if not is_clean and segments:
-        _recover(disk, segments, recovery_point, epochs)
-    end_offset = segments[-1].next_offset() if segments else 0
-    if not segments or end_offset < log_start_offset:
-        # Records below the log start are nobody's any more; Kafka begins anew there too.
-        for segment in segments:
-            for suffix in (LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
-                disk.remove(segment.path_of(suffix))
-        segments = [LogSegment.create(disk, directory, log_start_offset, now_ms)]
-        end_offset = log_start_offset
-    for segment in segments[:-1]:
-        segment.is_sealed = True
+    found = _load(disk, directory, config, is_clean, recovery_point, log_start_offset, now_ms)
+    segments = found.segments
     log = PartitionLog(
         log_dir,
         directory,
@@ -89,15 +80,13 @@ def open_log(
         known_topic_id,
         config,
         Segments(segments),
-        epochs=epochs,
-        producers=ProducerState(),
-        log_start_offset=max(log_start_offset, segments[0].base_offset),
-        log_end_offset=end_offset,
-        recovery_point=end_offset if is_clean else min(recovery_point, end_offset),
+        epochs=found.epochs,
+        producers=found.producers,
+        log_start_offset=found.start_offset,
+        log_end_offset=found.end_offset,
+        recovery_point=found.end_offset if is_clean else max(found.start_offset, min(recovery_point, found.end_offset)),
     )
-    epochs.truncate_from_end(end_offset)
-    epochs.truncate_from_start(log.log_start_offset)
-    rebuild_producers(log, trusted=end_offset if is_clean else log.segments.floor(recovery_point).base_offset)
+    log.snapshot_offset = found.snapshot_offset
     log.update_high_watermark(high_watermark)
     log.has_new_files = log.log_end_offset == log.segments[0].base_offset
     if topic_id is not None:
@@ -107,147 +96,231 @@ def open_log(
     return log
 
 
-def _find_segments(disk: Disk, directory: str, config: LogConfig, now_ms: int) -> list[LogSegment]:
+class _Found(NamedTuple):
+    """What a directory holds; `snapshot_offset` is the newest that has a producer snapshot, or the log's start."""
+
+    segments: list[LogSegment]
+    epochs: LeaderEpochs
+    producers: ProducerState
+    start_offset: int
+    end_offset: int
+    snapshot_offset: int
+
+
+def _load(
+    disk: Disk,
+    directory: str,
+    config: LogConfig,
+    is_clean: bool,
+    recovery_point: int,
+    log_start_offset: int,
+    now_ms: int,
+) -> _Found:
+    names = _clear(disk, directory)
+    segments = _find_segments(disk, directory, names, config, now_ms)
+    snapshots = Snapshots(disk, directory, names)
+    producers = ProducerState()
+    unread = len(segments) if is_clean else _first_to_read(segments, recovery_point)
+    is_read = unread < len(segments)
+    epochs = _read_epochs(disk, directory, segments[:unread])
+    _check_indexes(segments[:unread], names, snapshots, log_start_offset, config)
+    end_offset = -1
+    if is_read:
+        end_offset = _recover(disk, segments, unread, epochs, producers, snapshots, log_start_offset, now_ms)
+    elif segments:
+        end_offset = _end(segments[-1])
+    if not segments or end_offset < log_start_offset:
+        # Records below the log start are nobody's any more; Kafka begins anew there too.
+        if segments:
+            epochs.clear()
+        _remove(disk, segments)
+        segments = [LogSegment.create(disk, directory, log_start_offset, now_ms)]
+        end_offset, is_read = log_start_offset, False
+    start_offset = max(log_start_offset, segments[0].base_offset)
+    epochs.truncate_from_end(end_offset)
+    epochs.truncate_from_start(log_start_offset)
+    bases = [segment.base_offset for segment in segments]
+    snapshots.remove_strays(set(bases))
+    snapshots.keep_between(start_offset, end_offset)
+    if is_read:
+        snapshot_offset = snapshots.newest(start_offset)
+    else:
+        snapshot_offset = load_producers(producers, segments, snapshots, start_offset, end_offset, keep_at=bases[-2:])
+    for segment in segments[:-1]:
+        segment.is_sealed = True
+    return _Found(segments, epochs, producers, start_offset, end_offset, snapshot_offset)
+
+
+# -- files --
+
+
+def _clear(disk: Disk, directory: str) -> list[str]:
+    """Finish or forget what was under way; the names that are left."""
     names = finish_swaps(disk, directory, disk.list_directory(directory))
+    left = []
     for name in names:
-        if name.endswith(_LEFTOVERS):
+        if name.endswith(_LEFTOVERS) and not name.endswith(_SNAPSHOT_BEING_DELETED):
             disk.remove(f"{directory}/{name}")
+        else:
+            left.append(name)
+    return left
+
+
+def _find_segments(disk: Disk, directory: str, names: list[str], config: LogConfig, now_ms: int) -> list[LogSegment]:
+    """The segments by base offset. Names that no segment has are left alone; indexes without a segment go."""
     segments = []
+    stems = set()
     for name in names:
-        if name.endswith(LOG_SUFFIX) and (stem := name[: -len(LOG_SUFFIX)]).isdigit():
+        stem = name[: -len(LOG_SUFFIX)]
+        if name.endswith(LOG_SUFFIX) and stem.isdecimal() and stem == file_stem(int(stem)):
+            stems.add(stem)
             segment = LogSegment(disk, directory, int(stem), disk.size(f"{directory}/{name}"), now_ms)
             segment.configure(config)
             segments.append(segment)
-    stems = {name[: -len(LOG_SUFFIX)] for name in names if name.endswith(LOG_SUFFIX)}
     for name in names:
-        stem, _, suffix = name.partition(".")
-        if "." + suffix in (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX) and stem not in stems:
+        stem, dot, suffix = name.partition(".")
+        if dot + suffix in _INDEX_SUFFIXES and stem.isdecimal() and stem not in stems:
+            _logger.warning("%s/%s removed: it is the index of no segment", directory, name)
             disk.remove(f"{directory}/{name}")
     return segments
 
 
-def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
+def _remove(disk: Disk, segments: list[LogSegment]) -> None:
+    for segment in segments:
+        _logger.warning("%s: removed", segment.path)
+        segment.close()
+        for suffix in (LOG_SUFFIX, *_INDEX_SUFFIXES):
+            disk.remove(segment.path_of(suffix))
+
+
+def _read_epochs(disk: Disk, directory: str, segments: list[LogSegment]) -> LeaderEpochs:
+    """The leader epochs of the file; those of the batches in `segments` when it has none.
+
+    Kafka leaves an empty file behind when it is killed early; one that is no checkpoint keeps it from starting.
+    """
     path = f"{directory}/{epoch_checkpoint.FILE}"
     try:
-        return LeaderEpochs.decode(disk.read(path), path)
+        epochs = LeaderEpochs.decode(disk.read(path), path)
     except FileNotFoundError:
-        return LeaderEpochs()
+        epochs = LeaderEpochs()
     except checkpoint.MalformedCheckpoint as error:
-        _logger.warning("leader epochs ignored: %s", error)
-        return LeaderEpochs()
+        _logger.warning("leader epochs are taken from the batches: %s", error)
+        epochs = LeaderEpochs()
+    if not epochs.entries():
+        for segment in segments:
+            for _, header in segment.headers(0, segment.size):
+                if header[2] < 0:
+                    break  # of a format without epochs, as is what stands beside it
+                if header[2] > epochs.latest_epoch:
+                    epochs.assign(header[2], header[0])
+    return epochs
 
 
-def _recover(disk: Disk, segments: list[LogSegment], recovery_point: int, epochs: LeaderEpochs) -> None:
-    """Read the segments from the recovery point on; cut the log where it is not sound any more."""
-    first = len(segments) - 1
+# -- what is not read again --
+
+
+def _check_indexes(
+    segments: list[LogSegment], names: list[str], snapshots: Snapshots, start: int, config: LogConfig
+) -> None:
+    """Make missing indexes anew; see that aborted transactions are those of the batches."""
+    known = set(names)
+    for place, segment in enumerate(segments):
+        stem = file_stem(segment.base_offset)
+        if segment.size and not {stem + OFFSET_INDEX_SUFFIX, stem + TIME_INDEX_SUFFIX} <= known:
+            _logger.warning("%s: an index is missing; both are made anew", segment.path)
+            segment.rebuild_indexes()
+        if stem + TXN_INDEX_SUFFIX in known:
+            check_txn_index(segments, place, snapshots, start, config.is_compact)
+
+
+def _end(segment: LogSegment) -> int:
+    """The end offset of a log whose last segment this is; what is no whole batch behind it is cut off.
+
+    Kafka leaves it there, and appends behind it.
+    """
+    offset, position = segment.end()
+    if position < segment.size:
+        _logger.warning("%s: cut to %d bytes, offset %d, although its stop was clean", segment.path, position, offset)
+        segment.cut_tail(position)
+    return offset
+
+
+# -- what is read again --
+
+
+def _first_to_read(segments: list[LogSegment], recovery_point: int) -> int:
+    first = max(len(segments) - 1, 0)
     while first > 0 and segments[first].base_offset > recovery_point:
         first -= 1
-    epochs.truncate_from_end(segments[first].base_offset)
-    expected = segments[first].base_offset
-    for index in range(first, len(segments)):
-        segment = segments[index]
-        valid_bytes, expected = _recover_segment(segment, max(expected, segment.base_offset), epochs)
-        if valid_bytes < segment.file.size():
-            _logger.warning("%s: cut to %d bytes, offset %d", segment.path, valid_bytes, expected)
-            segment.file.truncate(valid_bytes)
-            for later in segments[index + 1 :]:
-                _logger.warning("%s: removed, it lies behind the damage", later.path)
-                for suffix in (LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
-                    disk.remove(later.path_of(suffix))
-            del segments[index + 1 :]
-            return
+    return first
 
 
-def _recover_segment(segment: LogSegment, expected: int, epochs: LeaderEpochs) -> tuple[int, int]:
-    """(bytes that are sound, the offset behind them). The segment's size and indexes are those of the sound bytes."""
-    size = segment.size
-    segment.reset()
-    latest_epoch = epochs.latest_epoch
-    for header in read_sound(segment, size, expected):
-        last_offset = header[0] + header[6]
-        segment.append(header[1] + LOG_OVERHEAD, last_offset, header[8])
-        if header[2] > latest_epoch:
-            latest_epoch = header[2]
-            epochs.assign(latest_epoch, header[0])
-        expected = last_offset + 1
-    segment.written_size = segment.size
-    segment.time_index.maybe_append(segment.max_timestamp, segment.max_timestamp_offset)
-    return segment.size, expected
+def _recover(
+    disk: Disk,
+    segments: list[LogSegment],
+    first: int,
+    epochs: LeaderEpochs,
+    producers: ProducerState,
+    snapshots: Snapshots,
+    log_start_offset: int,
+    now_ms: int,
+) -> int:
+    """Read the segments from `first` on; cut the log where it is not sound any more. The offset behind it.
 
-
-def read_sound(segment: LogSegment, size: int, expected: int) -> Iterator[BatchHeader]:
-    """The headers from the segment's start to the first batch that is cut, damaged or out of order."""
-    position = 0
-    window, start = memoryview(b""), 0
-    unpack, file = HEADER.unpack_from, segment.file
-    while size - position >= MESSAGE_SIZE_MIN:
-        at = position - start
-        if len(window) - at < HEADER_SIZE:
-            window, start, at = memoryview(file.pread(min(_WINDOW_BYTES, size - position), position)), position, 0
-            if len(window) < MESSAGE_SIZE_MIN:
-                return
-        batch_size = int(_INT32.unpack_from(window, at + records.BATCH_LENGTH_AT)[0]) + LOG_OVERHEAD
-        if not MESSAGE_SIZE_MIN <= batch_size <= size - position:
-            return
-        if len(window) - at < batch_size:
-            wanted = max(batch_size, min(_WINDOW_BYTES, size - position))
-            window, start, at = memoryview(file.pread(wanted, position)), position, 0
-        batch = window[at : at + batch_size]
-        if window[at + records.MAGIC_AT] == records.MAGIC and batch_size >= HEADER_SIZE:
-            header: BatchHeader = unpack(batch)
-            if records.crc32c(batch[records.ATTRIBUTES_AT :]) != header[4]:
-                return
-        else:
-            try:
-                header = records.validate_batch(batch)[:13]
-            except ProtocolError:
-                return
-        if header[0] < expected or header[6] < 0:
-            return
-        yield header
-        expected = header[0] + header[6] + 1
-        position += batch_size
-
-
-def rebuild_producers(log: PartitionLog, trusted: int | None = None) -> None:
-    """The producers' state as of the log end: from the newest usable snapshot, then from the batches behind it.
-
-    Snapshots above `trusted` (the log end if None) are not used; those above the log end are removed.
+    `producers` are those of the log's end then. Raises OSError.
     """
-    disk, directory = log.log_dir.disk, log.directory
-    trusted = log.log_end_offset if trusted is None else trusted
-    offsets = []
-    for name in disk.list_directory(directory):
-        stem, _, suffix = name.partition(".")
-        if "." + suffix == SNAPSHOT_SUFFIX and stem.isdigit():
-            if int(stem) <= trusted:
-                offsets.append((int(stem), name))
-            else:
-                disk.remove(f"{directory}/{name}")
-    log.producers.clear()
-    log.snapshot_offset = log.log_start_offset if log.log_end_offset == log.log_start_offset else -1
-    start = log.log_start_offset
-    for offset, name in sorted(offsets, reverse=True):
-        try:
-            entries = producer_snapshot.decode(disk.read(f"{directory}/{name}"))
-        except producer_snapshot.CorruptSnapshot as error:
-            _logger.warning("%s/%s ignored: %s", directory, name, error)
-            disk.remove(f"{directory}/{name}")
-            continue
-        log.producers.load(entries, offset)
-        log.snapshot_offset = start = offset
-        break
-    if start < log.log_end_offset:
-        _replay(log, start)
-    log.producers.map_end_offset = log.log_end_offset
+    snapshots.keep_between(log_start_offset, segments[first].base_offset)
+    load_producers(producers, segments[:first], snapshots, log_start_offset, segments[first].base_offset)
+    end_offset = segments[first].base_offset
+    index = first
+    while index < len(segments):
+        segment = segments[index]
+        if segment.base_offset > log_start_offset and segment.base_offset not in snapshots:
+            snapshots.write(segment.base_offset, producers)
+        size = segment.size
+        part = read_sound(segment, size, epochs, producers)
+        if part.first_offset is not None and part.first_offset < segment.base_offset:
+            reason = f"its first batch has offset {part.first_offset}, which no segment of this name has"
+            raise MisplacedSegment(errno.EIO, reason, segment.path)
+        end_offset = part.next_offset
+        rest = _split(disk, segments, index, part, now_ms) if part.overflows else None
+        segment.take(part)
+        if rest is not None:
+            segments.insert(index + 1, rest)
+            if not part.size:
+                _remove(disk, [segments.pop(index)])
+                continue
+        elif part.size < size:
+            _logger.warning("%s: cut to %d bytes, offset %d", segment.path, part.size, end_offset)
+            _remove(disk, segments[index + 1 :])
+            del segments[index + 1 :]
+        index += 1
+    return end_offset
 
 
-def _replay(log: PartitionLog, start: int) -> None:
-    for segment in log.segments.from_offset(start):
-        found = segment.find(start, segment.size) if segment.base_offset < start else (0, 0, 0)
-        if found is None:
-            continue
-        for position, header in segment.headers(found[0], segment.size):
-            if header[9] >= 0 and header[0] >= start:
-                view = memoryview(segment.peek(position, header[1] + LOG_OVERHEAD))
-                log.replay_producer(next(records.batches(view)))
+def _split(disk: Disk, segments: list[LogSegment], index: int, part: SoundPart, now_ms: int) -> LogSegment | None:
+    """A segment of the batches that are too far from the base offset of theirs (KAFKA-6264); None if that is damage.
+
+    It is whole and synced before the other one is cut, so that a crash in between only repeats this.
+    """
+    segment = segments[index]
+    base_offset = segment.base_offset_at(part.size)
+    if index + 1 < len(segments) and segments[index + 1].base_offset == base_offset:
+        del segments[index + 1]  # begun before a crash
+    expected = base_offset
+    for _, header in segment.headers(part.size, segment.size):
+        if header[0] < expected:
+            return None
+        expected = header[0] + header[6] + 1
+    if index + 1 < len(segments) and segments[index + 1].base_offset < expected:
+        return None
+    directory = segment.path.rpartition("/")[0]
+    _logger.warning("%s: split at offset %d, too far from its beginning", segment.path, base_offset)
+    rest = LogSegment.create(disk, directory, base_offset, now_ms)
+    rest.index_interval_bytes, rest.index_bytes_max = segment.index_interval_bytes, segment.index_bytes_max
+    for position in range(part.size, segment.size, _COPY_BYTES):
+        rest.file.pwrite(segment.file.pread(_COPY_BYTES, position)[: segment.size - position], position - part.size)
+    rest.file.fsync()
+    disk.fsync_directory(directory)
+    rest.size = rest.written_size = segment.size - part.size
+    return rest

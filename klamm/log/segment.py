@@ -7,6 +7,7 @@ when first needed, and are rebuilt from the batches when they are missing or mak
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from klamm.log.buffers import Buffer
     from klamm.log.disk import Disk, File
     from klamm.log.log_config import LogConfig
+    from klamm.log.soundness import SoundPart
+
+_logger = logging.getLogger(__name__)
 
 LOG_SUFFIX: Final = ".log"
 OFFSET_INDEX_SUFFIX: Final = ".index"
@@ -37,6 +41,7 @@ _INT32: Final = struct.Struct(">i")
 _WINDOW_BYTES: Final = 8192
 _MAP_FROM_BYTES: Final = 65536
 """Reads of the active segment from this size on map it anew if need be: touching fresh memory for a copy costs more."""
+_OFFSET_SPAN_MAX: Final = (1 << 31) - 1
 MESSAGE_SIZE_MIN: Final = 26
 """The smallest batch: a message of version 0 without key and value."""
 
@@ -54,6 +59,7 @@ class LogSegment:
 
     __slots__ = (
         "_disk",
+        "_end",
         "_file",
         "_is_preallocated",
         "_max_timestamp",
@@ -95,6 +101,7 @@ class LogSegment:
         self._file: File | None = None
         self._is_preallocated = False
         self._view: memoryview | None = None  # the mapped file, as long as it was then
+        self._end: tuple[int, int, int] | None = None  # size, and for that size what `end` gives
         self._offset_index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
         self.txn_index = TxnIndex(disk, self._stem + TXN_INDEX_SUFFIX)
@@ -146,9 +153,13 @@ class LogSegment:
         offset_index.append(last_offset, position)
         time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
         self.bytes_since_index_entry = 0
+        self._note_fullness()
+
+    def _note_fullness(self) -> None:
         # The time index keeps room for the entry that a roll adds.
         self.is_index_full = (
-            len(offset_index) >= self.index_bytes_max // 8 or len(time_index) >= self.index_bytes_max // 12 - 1
+            len(self.offset_index) >= self.index_bytes_max // 8
+            or len(self.time_index) >= self.index_bytes_max // 12 - 1
         )
 
     def configure(self, config: LogConfig) -> None:
@@ -199,10 +210,61 @@ class LogSegment:
             offset_index.check(self.size)
             time_index = TimeIndex(self.base_offset, self._read_index(TIME_INDEX_SUFFIX))
             time_index.check()
-        except CorruptIndex:
-            self.rebuild_indexes()
-        else:
             self._offset_index, self._time_index = offset_index, time_index
+            self._check_end(time_index)
+        except CorruptIndex as error:
+            _logger.warning("%s: %s; its indexes are made anew", self.path, error)
+            self.rebuild_indexes()
+
+    def _check_end(self, time_index: TimeIndex) -> None:
+        """Raise CorruptIndex when the last time entry is not what the batches at the end say.
+
+        Retention goes by that entry. The batches behind the last offset entry are read once, for this and for `end`.
+        """
+        if not self.size:
+            if len(time_index):
+                raise CorruptIndex("a time index of an empty segment")
+            return
+        timestamp, offset = time_index.last_entry()
+        offset_index = self._offset_index
+        position = self._checked(*offset_index.lookup(1 << 62)) if offset_index is not None else 0
+        if self._time_index is not time_index:
+            return  # the offset index was wrong, and both are new
+        is_met = timestamp == NO_TIMESTAMP
+        next_offset, end = self.base_offset, position
+        for at, header in self.headers(position, self.size):
+            next_offset, end = header[0] + header[6] + 1, at + header[1] + LOG_OVERHEAD
+            if header[8] > timestamp:
+                raise CorruptIndex(f"a time index that ends with timestamp {timestamp}, a batch has {header[8]}")
+            is_met = is_met or (header[8] == timestamp and header[0] <= offset < next_offset)
+        self._end = self.size, next_offset, end
+        if not is_met and not self._has_timestamp(timestamp, offset):
+            raise CorruptIndex(f"a time index that ends with timestamp {timestamp}, which offset {offset} has not")
+
+    def _has_timestamp(self, timestamp: int, offset: int) -> bool:
+        """Whether the batch that holds `offset` has that max timestamp."""
+        found = self.find(offset, self.size)
+        if found is None:
+            return False
+        for _, header in self.headers(found[0], self.size):
+            return header[8] == timestamp and header[0] <= offset
+        return False
+
+    def time_lookup(self, timestamp: int) -> int:
+        """The offset up to which no record has a higher timestamp, by an index entry that its batch agrees with."""
+        found, offset = self.time_index.lookup(timestamp)
+        if found != NO_TIMESTAMP and not self._has_timestamp(found, offset):
+            _logger.warning("%s: a wrong time index; its indexes are made anew", self.path)
+            self.rebuild_indexes()
+            offset = self.time_index.lookup(timestamp)[1]
+        return offset
+
+    def upper_bound(self, position: int) -> int | None:
+        """An offset behind all that begin before `position`, by the index; None if no entry is there or behind."""
+        while (entry := self.offset_index.entry_from(position)) is not None:
+            if self._checked(*entry) == entry[1]:
+                return entry[0]
+        return None
 
     def _read_index(self, suffix: str) -> bytes:
         try:
@@ -218,14 +280,40 @@ class LogSegment:
         self.max_timestamp_offset = self.base_offset
         self.bytes_since_index_entry = 0
         self.size = 0
+        self._end = None
+
+    def take(self, part: SoundPart) -> None:
+        """The segment is its sound part from now on; the file is cut to it, and its transaction index made anew."""
+        if part.size < self.file.size():
+            self.file.truncate(part.size)
+        self._view = self._end = None
+        self._offset_index, self._time_index = part.offset_index, part.time_index
+        self._max_timestamp, self.max_timestamp_offset = part.max_timestamp, part.max_timestamp_offset
+        self.rolling_timestamp = part.first_timestamp
+        self.bytes_since_index_entry = part.bytes_since_index_entry
+        self.size = self.written_size = part.size
+        self._note_fullness()
+        self.txn_index.replace(part.aborted)
+
+    def cut_tail(self, position: int) -> None:
+        """Drop what follows the last whole batch."""
+        self.file.truncate(position)
+        self.size = self.written_size = position
+        self._view = self._end = None
 
     def rebuild_indexes(self) -> None:
         """Make both indexes anew from the headers of the batches."""
         size = self.size
         self.reset()
+        previous = self.base_offset - 1
         for _, header in self.headers(0, size):
             last_offset = header[0] + header[6]
-            self.append(header[1] + LOG_OVERHEAD, last_offset, header[8])
+            if previous < last_offset <= self.base_offset + _OFFSET_SPAN_MAX:
+                previous = last_offset
+                self.append(header[1] + LOG_OVERHEAD, last_offset, header[8])
+            else:
+                # Damage that nobody has cut off: such a batch is reached from the one before it.
+                self.size += header[1] + LOG_OVERHEAD
         self.size = size
         self.time_index.maybe_append(self.max_timestamp, self.max_timestamp_offset)
 
@@ -241,13 +329,19 @@ class LogSegment:
         """What `retention.ms` counts from: the highest timestamp, or the segment's own age if there is none."""
         return self.max_timestamp if self.max_timestamp >= 0 else self.created_ms
 
+    def end(self) -> tuple[int, int]:
+        """(the offset behind the last whole batch, its end in bytes), from the headers behind the last index entry."""
+        index = self.offset_index
+        if self._end is not None and self._end[0] == self.size:
+            return self._end[1:]
+        offset, end = self.base_offset, self._checked(*index.lookup(1 << 62))
+        for position, header in self.headers(end, self.size):
+            offset, end = header[0] + header[6] + 1, position + header[1] + LOG_OVERHEAD
+        return offset, end
+
     def next_offset(self) -> int:
-        """The offset behind the last batch, read from the headers behind the last index entry."""
-        _, position = self.offset_index.lookup(1 << 62)
-        offset = self.base_offset
-        for _, header in self.headers(position, self.size):
-            offset = header[0] + header[6] + 1
-        return offset
+        """The offset behind the last whole batch; the base offset without any."""
+        return self.end()[0]
 
     @property
     def first_timestamp(self) -> int:
@@ -338,11 +432,16 @@ class LogSegment:
         """
         if position == 0:
             return 0
-        span = self.peek(position, _SPAN.size)
+        span = self.peek(position, _SPAN.size) if 0 < position < self.size else b""
         if len(span) == _SPAN.size:
-            base_offset, _, magic, delta = _SPAN.unpack_from(span)
-            if base_offset + (delta if magic >= MAGIC else 0) == offset:
+            base_offset, length, magic, delta = _SPAN.unpack_from(span)
+            if (
+                base_offset + (delta if magic >= MAGIC else 0) == offset
+                and 0 <= magic <= MAGIC
+                and 0 < length <= self.size - position - LOG_OVERHEAD
+            ):
                 return position
+        _logger.warning("%s: a wrong offset index; its indexes are made anew", self.path)
         self.rebuild_indexes()
         return 0
 
@@ -377,6 +476,7 @@ class LogSegment:
         """Cut to `position`, where the first batch of `offset` or above begins; the segment becomes an active one."""
         if self._view is None:
             self.file.truncate(position)
+            self.file.fsync()  # or a crash may bring what was cut back, behind the records that come in its place
         else:
             # Readers hold views of the mapped file: it stays as it is, a shorter copy takes its name.
             data = self.file.pread(position, 0)
@@ -390,9 +490,11 @@ class LogSegment:
         self.txn_index.truncate_to(offset)
         self.bytes_since_index_entry = 0
         self.is_index_full = False
+        self._end = None
         # The last index entry may lie before the highest timestamp that is left.
         self._max_timestamp, self.max_timestamp_offset = self.time_index.last_entry()
-        for _, header in self.headers(self.offset_index.lookup(self.max_timestamp_offset)[1], position):
+        start = self._checked(*self.offset_index.lookup(self.max_timestamp_offset))
+        for _, header in self.headers(start, position):
             if header[8] > self._max_timestamp:
                 self._max_timestamp, self.max_timestamp_offset = header[8], header[0] + header[6]
         if position == 0:

@@ -38,8 +38,7 @@ def offset_for_timestamp(log: PartitionLog, timestamp: int) -> TimestampOffset |
 
 
 def _search(segment: LogSegment, timestamp: int, start_offset: int) -> TimestampOffset | None:
-    _, indexed = segment.time_index.lookup(timestamp)
-    batch = segment.find(max(indexed, start_offset), segment.written_size)
+    batch = segment.find(max(segment.time_lookup(timestamp), start_offset), segment.written_size)
     if batch is None:
         return None
     for position, header in segment.headers(batch[0], segment.written_size):

@@ -26,6 +26,11 @@ class AbortedTxn(NamedTuple):
     last_stable_offset: int
 
 
+def encode(entries: list[AbortedTxn]) -> bytes:
+    """The bytes of the file."""
+    return b"".join(_ENTRY.pack(0, *aborted) for aborted in entries)
+
+
 class TxnIndex:
     """The entries of one segment, oldest marker first. Appends go to the file at once: they are rare."""
 
@@ -83,9 +88,12 @@ class TxnIndex:
         keep = [aborted for aborted in self.entries if aborted.last_offset < offset]
         if len(keep) < len(self.entries):
             self._entries = keep
-            self._disk.write_atomic(self._path, b"".join(_ENTRY.pack(0, *aborted) for aborted in keep))
+            self._disk.write_atomic(self._path, encode(keep))
 
-    def reset(self) -> None:
-        """Forget all, also in the file."""
-        self._entries = []
-        self._disk.remove(self._path)
+    def replace(self, entries: list[AbortedTxn]) -> None:
+        """Have these entries and no others, also in the file; without any there is no file."""
+        self._entries = list(entries)
+        if entries:
+            self._disk.write_atomic(self._path, encode(entries))
+        else:
+            self._disk.remove(self._path)

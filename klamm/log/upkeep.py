@@ -314,7 +314,7 @@ def _remove_snapshots(log: PartitionLog) -> None:
 
 
 def _set_end(log: PartitionLog, end_offset: int) -> None:
-    from klamm.log.recovery import rebuild_producers
+    from klamm.log.producer_replay import rebuild_producers
 
     log.forget_positions()
     log.next_offset = log.log_end_offset = end_offset

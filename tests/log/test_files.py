@@ -50,7 +50,7 @@ class TestOffsetIndex:
             14000,
             14000,
         ]
-        assert [index.offset_from(p) for p in (0, 4119, 4120, 14000, 14001)] == [155, 155, 200, 260, None]
+        assert [index.entry_from(p) for p in (0, 4120, 14001)] == [(155, 4119), (200, 9000), None]
 
     def test_truncate_rewrites_the_file(self) -> None:
         index = OffsetIndex(0, bytes.fromhex("00000037000010170000006400002328"))
@@ -170,12 +170,38 @@ class TestCheckpoints:
         assert checkpoint.read_offsets(disk, "/d/none") == {}
 
     @pytest.mark.parametrize(
-        "text", [b"", b"1\n0\n", b"0\n2\na 0 1\n", b"0\n1\na 0\n", b"0\nx\n", b"0\n1\na 0 x\n", b"\xff"]
+        "text",
+        [
+            b"\n",
+            b"1\n0\n",
+            b"0\n2\na 0 1\n",
+            b"0\n0\n\n",
+            b"0\n1\n a 0 1\n",
+            b"0\n1\na 0 1_0\n",
+            b"0\n1\na 0\n",
+            b"0\nx\n",
+            b"0\n1\na 0 x\n",
+            b"\xff",
+        ],
     )
     def test_malformed(self, disk: MemoryDisk, text: bytes) -> None:
         disk.write_atomic("/d/c", text)
         with pytest.raises(checkpoint.MalformedCheckpoint):
             checkpoint.read_offsets(disk, "/d/c")
+
+    @pytest.mark.parametrize("text", [b"", b"0", b"0\n", b"0\n0\n"])
+    def test_nothing_written_yet(self, disk: MemoryDisk, text: bytes) -> None:
+        disk.write_atomic("/d/c", text)
+        assert checkpoint.read_offsets(disk, "/d/c") == {} and LeaderEpochs.decode(text).entries() == []
+
+    def test_line_ends_and_spaces(self, disk: MemoryDisk) -> None:
+        disk.write_atomic("/d/c", b"0\r\n2\ra \t0  1 \nb 1 +2")
+        assert checkpoint.read_offsets(disk, "/d/c") == {("a", 0): 1, ("b", 1): 2}
+
+    @pytest.mark.parametrize("text", [b"0\n1\n-1 0\n", b"0\n1\n0 -1\n", b"0\n1\n4294967296 0\n", b"0\n1\n1\n"])
+    def test_malformed_epochs(self, text: bytes) -> None:
+        with pytest.raises(checkpoint.MalformedCheckpoint):
+            LeaderEpochs.decode(text)
 
     def test_epochs(self) -> None:
         epochs = LeaderEpochs()
