@@ -57,3 +57,10 @@ class Segments:
         gone = {segment.base_offset for segment in segments}
         self._segments = [segment for segment in self._segments if segment.base_offset not in gone]
         self._base_offsets = [segment.base_offset for segment in self._segments]
+
+    def replace(self, old: list[LogSegment], new: LogSegment) -> None:
+        """Put `new` in the place of the neighbours `old`."""
+        gone = {segment.base_offset for segment in old}
+        kept = [segment for segment in self._segments if segment.base_offset not in gone]
+        self._segments = sorted([*kept, new], key=lambda segment: segment.base_offset)
+        self._base_offsets = [segment.base_offset for segment in self._segments]

@@ -11,10 +11,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC
-from klamm.log.segment import LOG_SUFFIX
+from klamm.log.segment import DELETED_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SUFFIXES, LogSegment, file_stem
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
+    from klamm.log.partition_log import PartitionLog
 
 _logger = logging.getLogger(__name__)
 
@@ -46,6 +47,43 @@ def finish_swaps(disk: Disk, directory: str, names: list[str]) -> list[str]:
         disk.rename(f"{directory}/{name}", f"{directory}/{name[: -len(SWAP_SUFFIX)]}")
     disk.fsync_directory(directory)
     return disk.list_directory(directory)
+
+
+def swap_in(log: PartitionLog, base_offset: int, size: int, suffixes: list[str], old: list[LogSegment]) -> list[str]:
+    """Put the cleaned segment, synced under `.cleaned` names, in the place of `old`; the paths that are to be deleted.
+
+    On the event loop, in one go, so that readers meet either the old segments or the new one. Views of the old files
+    stay valid. `suffixes` are those of the new segment's files. Raises OSError.
+    """
+    disk, directory = log.log_dir.disk, log.directory
+    stem = f"{directory}/{file_stem(base_offset)}"
+    for suffix in suffixes:
+        disk.rename(stem + suffix + CLEANED_SUFFIX, stem + suffix + SWAP_SUFFIX)
+    deleted = []
+    for segment in old:
+        segment.close()
+        for suffix in SUFFIXES:
+            # The producers' state as of the first offset is as true as it was.
+            if suffix == SNAPSHOT_SUFFIX and segment.base_offset == base_offset:
+                continue
+            path = segment.path_of(suffix)
+            if disk.exists(path):
+                disk.rename(path, path + DELETED_SUFFIX)
+                deleted.append(path + DELETED_SUFFIX)
+    for suffix in suffixes:
+        disk.rename(stem + suffix + SWAP_SUFFIX, stem + suffix)
+    new = LogSegment(disk, directory, base_offset, size, old[-1].created_ms)
+    new.configure(log.config)
+    new.is_sealed = True
+    log.segments.replace(old, new)
+    log.forget_positions()
+    return deleted
+
+
+def remove_cleaned(disk: Disk, directory: str, base_offset: int) -> None:
+    """Remove a cleaned segment that is not to be swapped in. Raises OSError."""
+    for suffix in SUFFIXES:
+        disk.remove(f"{directory}/{file_stem(base_offset)}{suffix}{CLEANED_SUFFIX}")
 
 
 def _offset(name: str) -> int:
