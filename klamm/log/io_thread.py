@@ -1,7 +1,7 @@
-"""Where slow disk work runs: one thread that takes jobs in order, or the caller itself.
+"""Where slow disk work runs: a thread that takes jobs in order, several that take lanes of them, or the caller itself.
 
-Jobs run first in, first out. A job never touches the state of a log: it gets what it needs as arguments, and what it
-found out comes back on the event loop through `done`.
+Jobs of one lane run first in, first out; where there is one thread all jobs do. A job never touches the state of a log:
+it gets what it needs as arguments, and what it found out comes back on the event loop through `done`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -18,9 +18,9 @@ Done = Callable[[BaseException | None], None]
 
 
 class IoThread(Protocol):
-    """Runs jobs in the order in which they were submitted."""
+    """Runs the jobs of each lane in the order in which they were submitted."""
 
-    def submit(self, work: Work, done: Done) -> None:
+    def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
         """Run `work` off the event loop, then `done(error or None)` on it."""
         ...
 
@@ -36,7 +36,7 @@ class IoThread(Protocol):
 class InlineIo:
     """No thread: a job and its `done` run within `submit`. For simulation, tests and the disk in memory."""
 
-    def submit(self, work: Work, done: Done) -> None:
+    def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
         error: BaseException | None = None
         try:
             work()
@@ -60,7 +60,7 @@ class DeferredIo:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def submit(self, work: Work, done: Done) -> None:
+    def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
         self._jobs.append((work, done))
 
     def run_one(self) -> None:
@@ -88,7 +88,7 @@ class ThreadIo:
         self._finished: deque[tuple[Done, BaseException | None]] = deque()
         self._thread: threading.Thread | None = None
 
-    def submit(self, work: Work, done: Done) -> None:
+    def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
@@ -134,6 +134,90 @@ class ThreadIo:
 
 def _nothing(_: BaseException | None) -> None:
     pass
+
+
+class LanesIo:
+    """Several threads, for syncs: a file system that is asked for many at once makes one commit of them.
+
+    Threads start as lanes come. `post` is that of `ThreadIo`; one call stands for all jobs that end before it runs.
+    """
+
+    def __init__(self, name: str, post: Callable[[Callable[[], None]], object], threads: int) -> None:
+        self._name = name
+        self._post = post
+        self._threads_max = threads
+        self._threads: list[threading.Thread] = []
+        self._lanes: dict[Hashable, deque[tuple[Work, Done]]] = {}
+        """The jobs of each lane that has any; the first one may be running."""
+        self._ready: SimpleQueue[tuple[Hashable] | None] = SimpleQueue()
+        self._changed = threading.Condition()
+        self._finished: deque[tuple[Done, BaseException | None]] = deque()
+        self._is_posted = False
+
+    def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
+        with self._changed:
+            jobs = self._lanes.get(lane)
+            if jobs is not None:
+                jobs.append((work, done))
+                return
+            self._lanes[lane] = deque(((work, done),))
+            if len(self._threads) < min(len(self._lanes), self._threads_max):
+                name = f"{self._name}-{len(self._threads)}"
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._ready.put((lane,))
+
+    def _run(self) -> None:
+        while (ready := self._ready.get()) is not None:
+            (lane,) = ready
+            self._run_one(self._lanes[lane])
+            with self._changed:
+                if self._lanes[lane]:
+                    self._ready.put(ready)
+                else:
+                    del self._lanes[lane]
+                    self._changed.notify_all()
+            if not self._is_posted:
+                self._is_posted = True
+                try:
+                    self._post(self.deliver)
+                except RuntimeError:
+                    pass  # The loop is closed: `close` delivers what is left.
+
+    def _run_one(self, jobs: deque[tuple[Work, Done]]) -> None:
+        work, done = jobs[0]
+        error: BaseException | None = None
+        try:
+            work()
+        except Exception as caught:
+            error = caught
+        # Before the lane counts as empty: who drains finds the end of every job here.
+        self._finished.append((done, error))
+        with self._changed:
+            jobs.popleft()
+
+    def deliver(self) -> None:
+        """Run the `done` calls of the finished jobs. On the event loop."""
+        self._is_posted = False
+        finished = self._finished
+        while finished:
+            done, error = finished.popleft()
+            done(error)
+
+    def drain(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lanes)
+        self.deliver()
+
+    def close(self) -> None:
+        while self._lanes or self._finished:
+            self.drain()  # the end of a job may have submitted another
+        threads, self._threads = self._threads, []
+        for _ in threads:
+            self._ready.put(None)
+        for thread in threads:
+            thread.join()
 
 
 class Completion:

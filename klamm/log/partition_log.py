@@ -19,7 +19,7 @@ from klamm.log import partition_metadata, upkeep, validation
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.io_thread import Completion
 from klamm.log.partition_metadata import InconsistentTopicId
-from klamm.log.producer_state import BatchMetadata, CompletedTxn, ProducerState, aborted_txn
+from klamm.log.producer_state import BatchMetadata, CompletedTxn, ProducerState, aborted_txn, read_marker
 from klamm.log.segment import BatchHeader, LogSegment
 from klamm.log.segments import Segments
 
@@ -96,9 +96,11 @@ class PartitionLog:
         "next_offset",
         "partition",
         "producers",
-        "recovery_point",
+        "sealing",
         "segments",
         "snapshot_offset",
+        "sync_offset",
+        "synced_offset",
         "topic",
         "topic_id",
     )
@@ -130,8 +132,11 @@ class PartitionLog:
         self.producers = producers
         self.log_start_offset = log_start_offset
         self.log_end_offset = self.next_offset = log_end_offset
-        self.recovery_point = recovery_point
+        self.synced_offset = recovery_point
         """Everything below is synced."""
+        self.sync_offset = 0
+        """The end of the last append that nobody is told of before it is synced."""
+        self.sealing: deque[int] = deque()  # the base offsets of sealed segments whose indexes are not written yet
         self.high_watermark = self.last_stable_offset = log_start_offset
         self.last_flush_ms = log_dir.clock.time_ms()
         self._config = config
@@ -178,7 +183,7 @@ class PartitionLog:
             self.jobs -= 1
             done(error)
 
-        self.log_dir.flusher.submit(work, finished)
+        self.log_dir.flusher.submit(work, finished, self)
 
     def assign_topic_id(self, topic_id: bytes) -> None:
         """Note which topic this is; the file follows on the flusher. Raises InconsistentTopicId."""
@@ -202,6 +207,11 @@ class PartitionLog:
             return
         for segment in self.segments:
             segment.close()
+
+    @property
+    def recovery_point(self) -> int:
+        """Everything below is synced, indexes of sealed segments too: recovery takes it on trust."""
+        return min(self.synced_offset, self.sealing[0]) if self.sealing else self.synced_offset
 
     @property
     def is_offline(self) -> bool:
@@ -279,7 +289,8 @@ class PartitionLog:
             self._note_producer(
                 batch, attributes, producer_id, epoch, sequence, first_offset, last_offset, max_timestamp
             )
-        if last_offset - self.recovery_point >= config.flush_messages - 1:
+        if last_offset - self.synced_offset >= config.flush_messages - 1:
+            self.sync_offset = last_offset + 1
             written = upkeep.flush(self)
         append_time = now_ms if config.is_log_append_time else -1
         return Appended(first_offset, last_offset, append_time, self.log_start_offset, written)
@@ -327,7 +338,8 @@ class PartitionLog:
             written = self._write(segment, segment.size, batch.view, size, last_offset + 1)
             segment.append(size, last_offset, batch.max_timestamp)
             self.replay_producer(batch)
-        if self.next_offset - self.recovery_point >= self._config.flush_messages:
+        if self.next_offset - self.synced_offset >= self._config.flush_messages:
+            self.sync_offset = self.next_offset
             written = upkeep.flush(self)
         return Appended(found[0].base_offset, expected - 1, -1, self.log_start_offset, written)
 
@@ -357,6 +369,7 @@ class PartitionLog:
             completion.finish(
                 self.log_dir.fail(error) if isinstance(error, OSError) else error or self.log_dir.storage_error()
             )
+            upkeep.start_flush(self)  # those who wait for a sync are told, too
             return
         self.log_end_offset = end_offset
         segment.written_size = end
@@ -380,6 +393,8 @@ class PartitionLog:
 
     def _duplicate(self, batch: BatchMetadata) -> Appended:
         written = self._pending[-1][3] if self._pending else None
+        if self.synced_offset <= batch.last_offset < self.sync_offset:
+            written = upkeep.flush(self)  # the batch that it repeats waits for its sync
         # Kafka tells a duplicate's highest timestamp as its log append time, whatever the topic's timestamps are.
         return Appended(batch.first_offset, batch.last_offset, batch.timestamp, self.log_start_offset, written, True)
 
@@ -538,8 +553,13 @@ class PartitionLog:
         return True
 
     def advance_high_watermark(self) -> bool:
-        """One replica: all that is written is committed. True when it has advanced."""
+        """One replica: what is written is committed, and synced where `flush.messages` asks for it, as in Kafka.
+
+        True when it has advanced.
+        """
         end_offset = self.log_end_offset
+        if self.sync_offset > self.synced_offset:
+            end_offset = max(self.high_watermark, min(end_offset, self.synced_offset))
         if end_offset == self.high_watermark:
             return False
         self.high_watermark = end_offset
@@ -566,16 +586,3 @@ class PartitionLog:
     def size_bytes(self) -> int:
         """The bytes of all segments."""
         return sum(segment.size for segment in self.segments)
-
-
-def read_marker(batch: records.Batch) -> tuple[bool, int] | None:
-    """(is abort, coordinator epoch) of a control batch that ends a transaction; None for other control batches."""
-    record = next(records.iter_records(batch), None)
-    if record is None:
-        return None
-    kind = records.control_type(record.key)
-    if kind not in (records.CONTROL_ABORT, records.CONTROL_COMMIT):
-        return None
-    if record.value is None or len(record.value) < 6:
-        raise KafkaError(errors.INVALID_RECORD, "an end-of-transaction marker without a coordinator epoch")
-    return kind == records.CONTROL_ABORT, int.from_bytes(record.value[2:6], "big", signed=True)

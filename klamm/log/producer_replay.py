@@ -15,8 +15,7 @@ from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.records import LOG_OVERHEAD
 from klamm.log import producer_snapshot
 from klamm.log.index_entries import CorruptIndex
-from klamm.log.partition_log import read_marker
-from klamm.log.producer_state import CompletedTxn, ProducerState, aborted_txn
+from klamm.log.producer_state import CompletedTxn, ProducerState, aborted_txn, read_marker
 from klamm.log.segment import SNAPSHOT_SUFFIX, BatchHeader, LogSegment, file_stem
 from klamm.log.txn_index import AbortedTxn
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from klamm.kproto import errors
+from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP
 from klamm.log.txn_index import AbortedTxn
@@ -269,6 +269,19 @@ class ProducerState:
 def aborted_txn(completed: CompletedTxn, last_stable_offset: int) -> AbortedTxn:
     """The index entry of an aborted transaction."""
     return AbortedTxn(completed.producer_id, completed.first_offset, completed.last_offset, last_stable_offset)
+
+
+def read_marker(batch: records.Batch) -> tuple[bool, int] | None:
+    """(is abort, coordinator epoch) of a control batch that ends a transaction; None for other control batches."""
+    record = next(records.iter_records(batch), None)
+    if record is None:
+        return None
+    kind = records.control_type(record.key)
+    if kind not in (records.CONTROL_ABORT, records.CONTROL_COMMIT):
+        return None
+    if record.value is None or len(record.value) < 6:
+        raise KafkaError(errors.INVALID_RECORD, "an end-of-transaction marker without a coordinator epoch")
+    return kind == records.CONTROL_ABORT, int.from_bytes(record.value[2:6], "big", signed=True)
 
 
 def _out_of_order(entry: ProducerStateEntry, first_sequence: int) -> KafkaError:

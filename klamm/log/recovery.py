@@ -88,10 +88,12 @@ def open_log(
     )
     log.snapshot_offset = found.snapshot_offset
     log.update_high_watermark(high_watermark)
-    log.has_new_files = log.log_end_offset == log.segments[0].base_offset
+    is_new = log.log_end_offset == log.segments[0].base_offset
+    # After a crash nobody knows which names are synced, nor that what was removed just now stays so.
+    log.has_new_files = is_new or not is_clean
     if topic_id is not None:
         log.assign_topic_id(topic_id)
-    for segment in segments[:-1] if log.has_new_files else segments:
+    for segment in segments[:-1] if is_new else segments:
         segment.close()  # most logs rest: a descriptor is opened again by who needs it
     return log
 
@@ -292,8 +294,10 @@ def _recover(
                 continue
         elif part.size < size:
             _logger.warning("%s: cut to %d bytes, offset %d", segment.path, part.size, end_offset)
-            _remove(disk, segments[index + 1 :])
-            del segments[index + 1 :]
+            if segments[index + 1 :]:
+                _remove(disk, segments[index + 1 :])
+                disk.fsync_directory(segment.path.rpartition("/")[0])  # or they may come back behind other records
+                del segments[index + 1 :]
         index += 1
     return end_offset
 

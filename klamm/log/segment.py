@@ -286,6 +286,7 @@ class LogSegment:
         """The segment is its sound part from now on; the file is cut to it, and its transaction index made anew."""
         if part.size < self.file.size():
             self.file.truncate(part.size)
+            self.file.fsync()  # as in `truncate`
         self._view = self._end = None
         self._offset_index, self._time_index = part.offset_index, part.time_index
         self._max_timestamp, self.max_timestamp_offset = part.max_timestamp, part.max_timestamp_offset
@@ -298,6 +299,7 @@ class LogSegment:
     def cut_tail(self, position: int) -> None:
         """Drop what follows the last whole batch."""
         self.file.truncate(position)
+        self.file.fsync()  # as in `truncate`
         self.size = self.written_size = position
         self._view = self._end = None
 

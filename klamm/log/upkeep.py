@@ -41,7 +41,9 @@ def roll(log: PartitionLog) -> LogSegment:
     sealed = log.active_segment
     sealed.seal()
     if (writes := sealed.index_writes()) is not None:
-        _submit(log, writes)  # flushes to come may begin behind this segment
+        # Flushes to come may begin behind this segment. Until its indexes are synced the recovery point stays before.
+        log.sealing.append(sealed.base_offset)
+        _submit(log, writes, log.sealing.popleft)
     log.segments.add(segment)
     log.activate(segment)
     log.has_new_files = True
@@ -62,10 +64,12 @@ def _snapshot_path(log: PartitionLog, offset: int) -> str:
     return f"{log.directory}/{file_stem(offset)}{SNAPSHOT_SUFFIX}"
 
 
-def _submit(log: PartitionLog, work: Callable[[], object]) -> None:
+def _submit(log: PartitionLog, work: Callable[[], object], succeeded: Callable[[], object] | None = None) -> None:
     def done(error: BaseException | None) -> None:
-        if isinstance(error, OSError):
-            log.log_dir.fail(error)
+        if isinstance(error, OSError) and log.log_dir.disk.exists(log.directory):
+            log.log_dir.fail(error)  # else the partition has been deleted meanwhile
+        elif error is None and succeeded is not None:
+            succeeded()
 
     log.submit(work, done)
 
@@ -89,7 +93,7 @@ def start_flush(log: PartitionLog) -> None:
         _finish_flushes(log, log.next_offset, log.log_dir.storage_error())
         return
     target = log.log_end_offset
-    if target <= log.recovery_point and log.flush_waiters[0][0] > target:
+    if target <= log.synced_offset and log.flush_waiters[0][0] > target:
         return  # Nothing new is written yet: the end of the pending write comes here again.
     log.is_flushing = True
     log.submit(_flush_job(log, target), lambda error: _flushed(log, target, error))
@@ -97,7 +101,7 @@ def start_flush(log: PartitionLog) -> None:
 
 def _flush_job(log: PartitionLog, target: int) -> Callable[[], None]:
     disk, directory, root = log.log_dir.disk, log.directory, log.log_dir.path
-    segments = [s for s in log.segments.from_offset(log.recovery_point) if s.base_offset <= target]
+    segments = [s for s in log.segments.from_offset(log.synced_offset) if s.base_offset <= target]
     paths = [segment.path for segment in segments]
     for segment in segments:
         if segment.txn_index.is_dirty:
@@ -143,7 +147,7 @@ def _flushed(log: PartitionLog, target: int, error: BaseException | None) -> Non
         else:
             failure = log.log_dir.fail(error)
     if failure is None:
-        log.recovery_point = max(log.recovery_point, target)
+        log.synced_offset = max(log.synced_offset, target)
         log.last_flush_ms = log.log_dir.clock.time_ms()
     _finish_flushes(log, target, failure)
     start_flush(log)
@@ -157,7 +161,7 @@ def _finish_flushes(log: PartitionLog, target: int, failure: BaseException | Non
 
 def flush_if_due(log: PartitionLog, now_ms: int) -> None:
     """`flush.ms`: sync when the last sync is that long ago and something has come since."""
-    if log.next_offset > log.recovery_point and now_ms - log.last_flush_ms >= log.config.flush_ms:
+    if log.next_offset > log.synced_offset and now_ms - log.last_flush_ms >= log.config.flush_ms:
         flush(log)
 
 
@@ -264,6 +268,7 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
         raise RuntimeError("a log with pending writes cannot be truncated")
     if offset >= log.log_end_offset:
         return False
+    _settle(log)
     if offset <= log.segments[0].base_offset:
         truncate_fully(log, offset)
         return True
@@ -286,6 +291,7 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
 
 def truncate_fully(log: PartitionLog, offset: int) -> None:
     """Drop all records and begin anew at `offset`, which may be beyond the old end."""
+    _settle(log)
     old = list(log.segments)
     try:
         names = log.log_dir.disk
@@ -306,6 +312,16 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
     _set_end(log, offset)
 
 
+def _settle(log: PartitionLog) -> None:
+    """Wait for what is under way: it knows of records that are about to go, and would sync or write for them."""
+    flusher = log.log_dir.flusher
+    flusher.drain()
+    while log.jobs:
+        flusher.drain()
+    if log.log_dir.failure is not None:
+        raise log.log_dir.storage_error()
+
+
 def _remove_snapshots(log: PartitionLog) -> None:
     disk = log.log_dir.disk
     for name in disk.list_directory(log.directory):
@@ -318,7 +334,9 @@ def _set_end(log: PartitionLog, end_offset: int) -> None:
 
     log.forget_positions()
     log.next_offset = log.log_end_offset = end_offset
-    log.recovery_point = min(log.recovery_point, end_offset)
+    log.synced_offset = min(log.synced_offset, end_offset)
+    log.sync_offset = min(log.sync_offset, end_offset)
+    log.has_new_files = True  # names have gone, and must not come back once there are other records in their place
     log.epochs.truncate_from_end(end_offset)
     rebuild_producers(log)
     log.log_dir.recovery_point_lowered()
@@ -339,7 +357,7 @@ def close(log: PartitionLog) -> None:
     try:
         log.active_segment.seal()
         is_empty = len(log.segments) == 1 and not log.active_segment.size
-        if not is_empty and (log.recovery_point < log.log_end_offset or log.has_new_files or log.epochs.dirty):
+        if not is_empty and (log.synced_offset < log.log_end_offset or log.has_new_files or log.epochs.dirty):
             _flush_job(log, log.log_end_offset)()
         for segment in log.segments:
             if segment.size and (writes := segment.index_writes()) is not None:
@@ -353,4 +371,4 @@ def close(log: PartitionLog) -> None:
             disk.fsync_directory(log.directory)
     except OSError as error:
         raise log.log_dir.fail(error) from error
-    log.recovery_point = log.log_end_offset
+    log.synced_offset = log.log_end_offset

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
-from klamm.log.io_thread import InlineIo, ThreadIo
+from klamm.log.io_thread import InlineIo, LanesIo, ThreadIo
 from klamm.log.log_dirs import LogDirs
 from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.cluster import Endpoint
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from klamm.server.config.broker_config import BrokerConfig
 
 log = logging.getLogger(__name__)
+
+FLUSHER_THREADS = 8
+"""As many syncs at once as Kafka makes with its default `num.io.threads`: the file system shares commits among them."""
 
 REQUEST_MEMORY_BYTES = 512 * 1024 * 1024
 """What large requests may hold at once where `queued.max.request.bytes` sets no limit."""
@@ -102,7 +105,7 @@ class Node:
             clock=self.clock,
             entropy=self._entropy,
             writer=InlineIo() if inline else ThreadIo("klamm-writer", loop.call_soon_threadsafe),
-            flusher=InlineIo() if inline else ThreadIo("klamm-flusher", loop.call_soon_threadsafe),
+            flusher=InlineIo() if inline else LanesIo("klamm-flusher", loop.call_soon_threadsafe, FLUSHER_THREADS),
             default_config=Settings(self.config, self.node_id).log_config(EMPTY, ""),
         )
 

@@ -152,6 +152,78 @@ class TestFlush:
         flusher.run_one()
         assert all(w.done() for w in written) and not len(flusher) and log.recovery_point == 5
 
+    def test_readers_see_nothing_before_its_sync(self, lab: Any) -> None:
+        """As in Kafka, whose append returns behind the sync, and only then the high watermark follows."""
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"flush.messages": 2})
+        seen = []
+        for _ in range(4):
+            appended = lab.append(log)
+            seen.append((appended.written is not None, log.high_watermark))
+        assert seen == [(False, 1), (True, 1), (True, 1), (True, 1)]
+        flusher.run_one()
+        assert (log.advance_high_watermark(), log.high_watermark, log.log_end_offset) == (True, 2, 4)
+        flusher.run_one()
+        assert (log.advance_high_watermark(), log.high_watermark) == (True, 4)
+        lab.append(log)
+        assert log.high_watermark == 5 and not len(flusher)
+
+    def test_a_roll_holds_nobody_back(self, lab: Any) -> None:
+        lab.flusher = DeferredIo()
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 4)
+        assert log.high_watermark == 4 and log.synced_offset == 0
+
+    def test_a_duplicate_is_not_answered_before_what_it_repeats_is_synced(self, lab: Any) -> None:
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"flush.messages": 1})
+        batch = {"producer_id": 1, "producer_epoch": 0, "base_sequence": 0}
+        first, again = lab.append(log, lab.batch(**batch)), lab.append(log, lab.batch(**batch))
+        assert again.is_duplicate and again.base_offset == 0
+        assert not first.written.done() and not again.written.done()
+        flusher.run_all()
+        assert first.written.done() and again.written.done()
+        later = lab.append(log, lab.batch(**batch))
+        assert later.is_duplicate and later.written is None
+
+    def test_a_failed_write_tells_those_who_wait_for_its_sync(self, lab: Any) -> None:
+        lab.writer, lab.flusher = writer, flusher = DeferredIo(), DeferredIo()
+        log = lab.open({"flush.messages": 1})
+        written = log.append_as_leader(lab.batch(size=300_000), 0, now_ms=lab.clock.time_ms()).written
+
+        def fail(*_: Any) -> None:
+            raise OSError(5, "Input/output error")
+
+        writer._jobs[0] = (fail, writer._jobs[0][1])
+        writer.run_all()
+        flusher.run_all()
+        assert written.done() and written.exception().code == errors.KAFKA_STORAGE_ERROR
+
+    def test_the_recovery_point_waits_for_the_indexes_of_what_was_sealed(self, lab: Any) -> None:
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 3)
+        upkeep.flush(log)
+        flusher.run_all()
+        assert log.recovery_point == 3
+        fill(lab, log, 1)
+        assert (log.synced_offset, log.recovery_point) == (3, 0), "segment 0 is sealed, its index is not written"
+        flusher.run_one()
+        assert log.recovery_point == 3 and lab.disk.exists(log.segments[0].path_of(".index"))
+        flusher.run_all()
+        upkeep.flush(log)
+        flusher.run_all()
+        assert log.recovery_point == 4
+
+    def test_a_partition_deleted_behind_its_roll_fails_nobody(self, lab: Any) -> None:
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 4)
+        lab.disk.rename(log.directory, "/data/t-0.gone-delete")
+        log.close_files()
+        flusher.run_all()
+        assert log.log_dir.failure is None
+
     def test_a_flush_waits_for_the_write(self, lab: Any) -> None:
         lab.writer, lab.flusher = writer, flusher = DeferredIo(), DeferredIo()
         log = lab.open({"flush.messages": 1})
@@ -292,6 +364,20 @@ class TestTruncate:
         assert lab.append(log, epoch=9).base_offset == end
         again = lab.open({"internal.segment.bytes": 400}, recovery_point=log.recovery_point)
         assert again.log_end_offset == end + 1
+
+    def test_what_was_under_way_for_the_records_that_go_is_over_before(self, lab: Any) -> None:
+        """Else a snapshot of their producers appears behind the cut, and a sync counts what comes in their place."""
+        lab.flusher = flusher = DeferredIo()
+        log = lab.open({"internal.segment.bytes": 3 * SIZE})
+        fill(lab, log, 7)
+        upkeep.flush(log)
+        assert len(flusher) and not lab.disk.exists(log.segments[1].path_of(".snapshot"))
+        upkeep.truncate_to(log, 2)
+        assert not len(flusher) and log.synced_offset == 2 and log.has_new_files
+        assert [name for name in lab.disk.list_directory("/data/t-0") if name.endswith(".snapshot")] == []
+        fill(lab, log, 3)
+        flusher.run_one()
+        assert log.synced_offset <= 5
 
     def test_the_highest_timestamp_is_that_of_what_is_left(self, lab: Any) -> None:
         log = lab.open({"message.timestamp.after.max.ms": INT64_MAX})

@@ -139,9 +139,9 @@ async def test_appends_of_one_turn_share_a_sync(lab: Any) -> None:
     syncs: list[int] = []
     submit = running.log_dirs.flusher.submit
 
-    def counted(work: Any, done: Any) -> None:
+    def counted(work: Any, done: Any, lane: Any = None) -> None:
         syncs.append(running.node.log.end_offset)
-        submit(work, done)
+        submit(work, done, lane)
 
     running.log_dirs.flusher.submit = counted
     await asyncio.gather(*(running.create(lab.topic(f"t{i}")) for i in range(5)))
@@ -232,7 +232,7 @@ async def test_epoch_never_goes_back(lab: Any) -> None:
 async def test_failing_disk_makes_the_controller_resign(lab: Any) -> None:
     running = await lab.start()
 
-    def broken(work: Any, done: Any) -> None:
+    def broken(work: Any, done: Any, lane: Any = None) -> None:
         done(OSError(5, "I/O error"))
 
     running.log_dirs.flusher.submit = broken
