@@ -22,14 +22,15 @@ from typing import Any
 from compat.bench import report
 from compat.bench.cluster_ready import ClusterReady
 from compat.bench.connections import Connections
-from compat.bench.fetch import Fetch, FetchSealed
+from compat.bench.fetch import Fetch, FetchSealed, Read1, Read100
 from compat.bench.java_perf import JavaConsume, JavaLz4, JavaProduce, JavaTuned
 from compat.bench.latency import BesideLarge, EndToEnd, Rate
 from compat.bench.librdkafka import LibrdkafkaConsume, LibrdkafkaProduce
 from compat.bench.loaded_memory import LoadedMemory
+from compat.bench.log_scale import ManyPartitions, Recovery
 from compat.bench.measure import load_average
 from compat.bench.metadata import Metadata
-from compat.bench.produce import Produce1m, Produce16k, TinyPipelined, TinyProduce
+from compat.bench.produce import Append1, Append100, Produce1m, Produce16k, TinyPipelined, TinyProduce
 from compat.bench.side import FRESH, Side, loadgen
 from compat.bench.startup import Startup
 from compat.bench.subject import FULL, SHORT, WARM, Length, Subject
@@ -39,6 +40,7 @@ SUBJECTS: tuple[Subject, ...] = (
     Rate(), BesideLarge(), EndToEnd(), JavaProduce(), JavaTuned(), JavaLz4(), JavaConsume(), LibrdkafkaProduce(),
     LibrdkafkaConsume(), LoadedMemory(), Connections(), Metadata(),
 )  # fmt: skip
+LOG_SUBJECTS: tuple[Subject, ...] = (Append1(), Append100(), Read1(), Read100(), Recovery(), ManyPartitions())
 # These bring Kafka's compiler through the paths that are measured.
 WARMERS: tuple[Subject, ...] = (
     TinyProduce(), TinyPipelined(), Produce16k(), Produce1m(), Fetch(), Rate(), EndToEnd(), JavaTuned(), Connections()
@@ -52,22 +54,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m compat.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, help="rounds of every subject (default: 5; with --short: 3)")
     parser.add_argument("--short", action="store_true", help="a look, not a measurement: 1 second each, less warming")
-    parser.add_argument("--only", metavar="NAMES", help=f"of {','.join(subject.name for subject in SUBJECTS)}")
+    parser.add_argument("--log", action="store_true", help="what logs cost as they grow, in place of the usual table")
+    names = ",".join(subject.name for subject in SUBJECTS + LOG_SUBJECTS)
+    parser.add_argument("--only", metavar="NAMES", help=f"of {names}")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.short else 5)
     options.length = SHORT if options.short else FULL
-    wanted = options.only.split(",") if options.only else [subject.name for subject in SUBJECTS]
-    unknown = set(wanted) - {subject.name for subject in SUBJECTS}
+    subjects = {subject.name: subject for subject in SUBJECTS + LOG_SUBJECTS}
+    usual = LOG_SUBJECTS if options.log else SUBJECTS
+    wanted = options.only.split(",") if options.only else [subject.name for subject in usual]
+    unknown = set(wanted) - set(subjects)
     if unknown:
         parser.error(f"no subject is called {', '.join(sorted(unknown))}")
-    options.subjects = [subject for subject in SUBJECTS if subject.name in wanted]
+    options.subjects = [subject for name, subject in subjects.items() if name in wanted]
     return options
 
 
 def warm(sides: Sequence[Side], subjects: Sequence[Subject], rounds: int, length: Length) -> None:
     """Put the load on Kafka until its JVM has compiled; klamm gets the same, for its memory's sake."""
-    names = {subject.name for subject in subjects} - {"cluster", "startup", "metadata"}
+    names = {subject.name for subject in subjects} - {"cluster", "startup", "metadata", "recovery", "partitions"}
     for subject in WARMERS if names else ():
         note(f"warming: {subject.name}")
         for side in sides:

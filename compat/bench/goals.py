@@ -36,6 +36,9 @@ def _less(key: str, label: str, unit: str, goal: float | None = None, moonshot: 
     return Metric(key, label, unit, False, goal, moonshot)
 
 
+RECOVERY_MB: tuple[int, ...] = (500, 1000, 2000)
+PARTITION_COUNTS: tuple[int, ...] = (1000, 5000)
+
 METRICS: tuple[Metric, ...] = (
     _less("start_fresh_s", "start to first answer, empty directory", "s", 0.15, 0.05),
     _less("start_again_s", "start to first answer, existing directory", "s", 0.15, 0.05),
@@ -75,5 +78,25 @@ METRICS: tuple[Metric, ...] = (
     _less("java_consume_cpu", "  broker CPU", "s/GB"),
     _more("librdkafka_produce_mb_s", "confluent-kafka produce 1000 B, linger 5", "MB/s", 1.0, 1.5),
     _more("librdkafka_consume_mb_s", "confluent-kafka consume", "MB/s", 0.9, 1.15),
+    _more("append_1_mb_s", "append, 1 partition, 16 KB batches", "MB/s", 1.0),
+    _less("append_1_cpu", "  broker CPU", "s/GB"),
+    _more("append_100_mb_s", "append, 100 partitions", "MB/s", 1.0),
+    _less("append_100_cpu", "  broker CPU", "s/GB"),
+    _more("read_1_mb_s", "read, 1 partition", "MB/s", 1.0),
+    _less("read_1_cpu", "  broker CPU", "s/GB"),
+    _more("read_100_mb_s", "read, 100 partitions", "MB/s", 1.0),
+    _less("read_100_cpu", "  broker CPU", "s/GB"),
+    *(_less(f"recovery_{mb}_s", f"SIGKILL to serving again, {mb:,} MB in 2 logs", "s", 1.5) for mb in RECOVERY_MB),
+    *(
+        metric
+        for count in PARTITION_COUNTS
+        for metric in (
+            _less(f"partitions_{count}_start_s", f"start with {count:,} partitions", "s", 0.5),
+            _less(f"partitions_{count}_stop_s", "  clean stop", "s"),
+            _less(f"partitions_{count}_anonymous_mb", "  anonymous memory", "MB", 0.25),
+            _less(f"partitions_{count}_resident_mb", "  resident memory", "MB", 0.25),
+            _less(f"partitions_{count}_files", "  open files", ""),
+        )
+    ),
     Metric("cluster_ready_ms", "klamm.testing.Cluster ready, modules imported", "ms", False, limit=50.0),
 )  # fmt: skip

@@ -36,6 +36,11 @@ def memory(pid: int) -> Memory:
     return Memory(sizes_kib["Rss"] * 1024 / 1e6, sizes_kib["Anonymous"] * 1024 / 1e6)
 
 
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has, sockets included."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def load_average() -> float:
     """The mean number of running processes of the last minute."""
     return os.getloadavg()[0]

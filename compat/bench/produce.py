@@ -63,3 +63,21 @@ class Produce1m(_Produce):
             "produce_1m_cpu": report["cpu_s"] / report["bytes"] * 1e9,
             "produce_1m_p99_ms": report["latency_us"]["p99"] / 1e3,
         }
+
+
+class Append1(_Produce):
+    """One log alone: all connections write to it."""
+
+    name = "append-1"
+    key = "append_1"
+    partitions = 1
+    options = ("-conns", 2, "-in-flight", 5, "-batch-bytes", 16384)
+
+    def figures(self, report: dict[str, Any]) -> Figures:
+        return {f"{self.key}_mb_s": report["mb_per_s"], f"{self.key}_cpu": report["cpu_s"] / report["bytes"] * 1e9}
+
+
+class Append100(Append1):
+    name = "append-100"
+    key = "append_100"
+    partitions = 100
