@@ -13,6 +13,7 @@ from klamm import __version__
 COMMANDS: Final = {
     "start": ("start", "run a broker"),
     "format": ("format", "prepare a data directory"),
+    "log": ("log", "show, check and repair the files of a data directory"),
     "kproto": ("kproto", "read and write Kafka's messages as JSON lines"),
     "version": ("version", "show the versions of klamm and of the protocol it speaks"),
 }

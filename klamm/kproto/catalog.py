@@ -244,3 +244,8 @@ def message_class(name: str) -> type[Message]:
 def message_names() -> list[str]:
     """The names of all messages, in alphabetical order."""
     return sorted([*_MODULES, *(f"{api}{side}" for api in API_MODULES for side in ("Request", "Response"))])
+
+
+def names_in(file: str) -> tuple[str, ...]:
+    """The names of the messages in a file that is no API's, e.g. `group_records`. Raises KeyError."""
+    return _FILES[file]

@@ -1,0 +1,1 @@
+"""kafka-dump-log and `klamm log dump` on the same files: do they tell the same facts?"""

@@ -1,0 +1,50 @@
+"""Damages copies of files, by seed: a few bytes, a cut, zeros, rubbish at the end, for every kind of file."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+from klamm.log.disk import ReadOnlyDisk
+from klamm.log.dump import data_files
+
+KINDS = (
+    data_files.LOG,
+    data_files.OFFSET_INDEX,
+    data_files.TIME_INDEX,
+    data_files.TXN_INDEX,
+    data_files.PRODUCER_SNAPSHOT,
+    data_files.METADATA_SNAPSHOT,
+)
+
+
+def damaged_copy(directory: Path, target: Path, seed: int) -> str:
+    """A partition (or the metadata log) with one file damaged; what was done, in words."""
+    chance = random.Random(seed)
+    files = [
+        file
+        for file in data_files.find_files(ReadOnlyDisk(), str(directory))
+        if file.kind == KINDS[seed % len(KINDS)] and file.offset >= 0 and not file.pending
+    ]
+    files = [file for file in files if 0 < Path(file.path).stat().st_size < 1 << 20]
+    file = Path(chance.choice(files).path)
+    copied = target / file.parent.name
+    shutil.copytree(file.parent, copied)
+    path = copied / file.name
+    data = bytearray(path.read_bytes())
+    how = chance.choice(("flip", "flip", "cut", "append", "zero", "overwrite"))
+    at = chance.randrange(len(data))
+    if how == "flip":
+        data[at] ^= 1 << chance.randrange(8)
+    elif how == "cut":
+        del data[at:]
+    elif how == "append":
+        data += chance.randbytes(chance.randrange(1, 200))
+    elif how == "zero":
+        data[at : at + chance.randrange(1, 100)] = bytes(min(len(data) - at, chance.randrange(1, 100)))
+    else:
+        size = min(len(data) - at, chance.randrange(1, 30))
+        data[at : at + size] = chance.randbytes(size)
+    path.write_bytes(data)
+    return f"seed {seed}: {how} at {at} of {path.relative_to(target)}"
