@@ -85,6 +85,7 @@ class LogCleaner:
             settings.io_bytes_per_second_max, self._clock.monotonic_ms, wait or self._stopping.wait
         )
         self._workers: list[_Worker] = []
+        self._is_running = False
         self.offsets: dict[TopicPartition, int] = {}
         """Up to where each log is clean."""
         self.in_progress: dict[TopicPartition, PartitionLog] = {}
@@ -101,6 +102,7 @@ class LogCleaner:
                     log = self._log_dirs.logs.get(key)
                     if log is not None and log.log_dir is directory:
                         self.offsets[key] = offset
+        self._is_running = True
         self._start_workers()
 
     def _start_workers(self) -> None:
@@ -116,12 +118,14 @@ class LogCleaner:
             return
         self._settings = settings
         self._throttle.bytes_per_second = settings.io_bytes_per_second_max
-        self._stop_workers()
-        self.metrics.dead_thread_count = 0
-        self._start_workers()
+        if self._is_running:
+            self._stop_workers()
+            self.metrics.dead_thread_count = 0
+            self._start_workers()
 
     def close(self) -> None:
         """Abort what is under way and give the threads back."""
+        self._is_running = False
         self._stop_workers()
 
     def _stop_workers(self) -> None:
@@ -240,7 +244,7 @@ class LogCleaner:
         self.in_progress[key] = log
         for segment in segments:
             if (writes := segment.index_writes()) is not None:
-                log.log_dir.flusher.submit(writes, _nothing)  # none may come later, upon the cleaned segment's files
+                log.submit(writes, _nothing)  # none may come later, upon the cleaned segment's files
 
         def spend(size: int) -> None:
             if cleaning.is_aborted:
@@ -273,8 +277,7 @@ class LogCleaner:
             self._ended(worker, cleaning, error)
         else:
             # What the flusher still has to write of the old segments it must have written before they are renamed.
-            flusher = cleaning.log.log_dir.flusher
-            flusher.submit(_no_work, lambda _: self._put_in_place(worker, cleaning))
+            cleaning.log.submit(_no_work, lambda _: self._put_in_place(worker, cleaning))
 
     def _put_in_place(self, worker: _Worker, cleaning: _Cleaning) -> None:
         """Swap the cleaned segment in, if its originals are still what they were."""
