@@ -202,5 +202,5 @@ def test_a_broker_does_not_import_the_tools() -> None:
         "print(json.dumps([name for name in sys.modules if name.startswith('klamm.')]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    tools = ("klamm.log.dump", "klamm.log.check", "klamm.log.repair", "klamm.cli.log", "klamm.kproto.record_decoders")
+    tools = ("klamm.log.dump", "klamm.log.verify", "klamm.log.repair", "klamm.cli.log", "klamm.kproto.record_decoders")
     assert [n for n in json.loads(done.stdout) if n.startswith(tools) and n != "klamm.cli.logs"] == []
