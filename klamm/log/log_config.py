@@ -74,6 +74,7 @@ class LogConfig:
         "is_plain",
         "max_compaction_lag_ms",
         "max_message_bytes",
+        "max_segment_ms",
         "message_timestamp_after_max_ms",
         "message_timestamp_before_max_ms",
         "message_timestamp_type",
@@ -131,6 +132,10 @@ class LogConfig:
             self.segment_bytes = int(segment_bytes)
         self.is_compact = "compact" in self.cleanup_policy
         self.is_delete = "delete" in self.cleanup_policy
+        self.max_segment_ms = self.segment_ms
+        """When a segment is rolled at the latest: in time for `max.compaction.lag.ms` too."""
+        if self.is_compact and self.max_compaction_lag_ms > 0:
+            self.max_segment_ms = min(self.segment_ms, self.max_compaction_lag_ms)
         self.is_log_append_time = self.message_timestamp_type == "LogAppendTime"
         self.target_codec: int | None = _target_codec(self.compression_type)
         """The codec that batches are stored with; None: the producer's."""

@@ -171,7 +171,7 @@ class LogSegment:
         """Whether `segment.ms` (less jitter) has passed: by the records' time, or by the clock if they have none."""
         first = self.rolling_timestamp if self.rolling_timestamp is not None else self.first_timestamp
         waited_ms = max_timestamp - first if first >= 0 else now_ms - self.created_ms
-        return waited_ms > config.segment_ms - self.roll_jitter_ms
+        return waited_ms > config.max_segment_ms - self.roll_jitter_ms
 
     def seal(self) -> None:
         """No more appends: add the last time index entry, as Kafka does at a roll and at a close."""
