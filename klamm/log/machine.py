@@ -99,9 +99,19 @@ class Driver(Generic[Rec]):
     An answer that wrote nothing still waits for what it may have read: the records appended before it.
     """
 
-    def __init__(self, machine: Machine[Rec], log: RecordLog[Rec], clock: Clock, end_offset: int | None = None) -> None:
-        """`end_offset`: behind the last record that was replayed into `machine`, if that is past the high watermark."""
-        self._machine, self._log, self._clock = machine, log, clock
+    def __init__(
+        self,
+        machine: Machine[Rec],
+        log: RecordLog[Rec],
+        clock: Clock,
+        end_offset: int | None = None,
+        applied: Callable[[], None] | None = None,
+    ) -> None:
+        """`end_offset`: behind the last record that was replayed into `machine`, if that is past the high watermark.
+
+        `applied` is called when the records of a batch have been applied.
+        """
+        self._machine, self._log, self._clock, self._applied = machine, log, clock, applied
         self._end = log.high_watermark if end_offset is None else end_offset
         self._parked: deque[_Parked] = deque()
         self._timers: dict[Hashable, Timer] = {}
@@ -164,6 +174,8 @@ class Driver(Generic[Rec]):
                 raise
             for record in decision.records:
                 self._machine.apply(record)
+            if self._applied is not None:
+                self._applied()
         for timer in decision.timers:
             self._set(timer)
         if decision.settled is not None:

@@ -77,19 +77,6 @@ class MetadataSettings(NamedTuple):
     snapshots: SnapshotSettings = SnapshotSettings()
 
 
-class _Driver(Driver[Message]):
-    """Cuts the controller's state after each batch, so that every batch becomes an image of its own."""
-
-    def __init__(self, controller: Controller, log: MetadataLog, clock: Clock, sealed: Callable[[], None]) -> None:
-        super().__init__(controller, log, clock)
-        self._sealed = sealed
-
-    def _carry_out(self, decision: Decision[object, Message]) -> None:
-        super()._carry_out(decision)
-        if decision.records:
-            self._sealed()
-
-
 class MetadataNode:
     """Broker and controller of one node. `log_dirs` are open, formatted and loaded; whoever opened them closes them."""
 
@@ -152,7 +139,7 @@ class MetadataNode:
         )
         self.snapshots = Snapshots(log, raft, settings.snapshots, self._clock, found.unsnapshotted_bytes)
         self.log.on_commit(self._publish)
-        self._driver = _Driver(self.controller, self.log, self._clock, self._seal)
+        self._driver = Driver(self.controller, self.log, self._clock, applied=self._seal)
         self.log.on_role(self._on_role)
         self.log.step(Started())
         await self._activate(found.is_transaction_open, bootstrap)
