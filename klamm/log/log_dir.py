@@ -52,6 +52,8 @@ class LogDir:
         """What took the directory offline; None while it serves."""
         self.on_failure: Callable[[LogDir], None] | None = None
         self.on_recovery_point_lowered: Callable[[LogDir], None] | None = None
+        self.producer_id_expiration_ms = 86_400_000
+        """A producer that has sent nothing for so long, by its records' time, is forgotten."""
         self._lock: Lock | None = None
         self._deletes: dict[int, tuple[list[str], Timer]] = {}
         self._delete_id = 0

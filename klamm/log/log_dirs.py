@@ -356,10 +356,15 @@ class LogDirs:
                 except KafkaError as error:
                     _logger.warning("%s-%d: %s", log.topic, log.partition, error.message)
 
-    def remove_expired_producers(self, now_ms: int, expiration_ms: int) -> None:
+    def set_producer_id_expiration(self, expiration_ms: int) -> None:
+        """`producer.id.expiration.ms`, for the producers that are in snapshots too."""
+        for directory in self.directories:
+            directory.producer_id_expiration_ms = expiration_ms
+
+    def remove_expired_producers(self, now_ms: int) -> None:
         """Every `producer.id.expiration.check.interval.ms` (10 min)."""
         for log in self.logs.values():
-            log.producers.remove_expired(now_ms, expiration_ms)
+            log.producers.remove_expired(now_ms, log.log_dir.producer_id_expiration_ms)
 
     def flush_due(self, now_ms: int) -> None:
         """Every `log.flush.scheduler.interval.ms` (never, by default): `flush.ms`."""

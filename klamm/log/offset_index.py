@@ -50,6 +50,8 @@ class OffsetIndex(IndexEntries):
     def entry_from(self, position: int) -> tuple[int, int] | None:
         """The first entry (absolute offset, position) whose position is at least `position`; None if there is none."""
         found = bisect_left(self._values, position)
+        if found == 0 and self._values and self._values[0] == position:
+            found = 1  # Kafka's search passes over the first entry when it stands at that very place
         return (self.base_offset + self._keys[found], self._values[found]) if found < len(self._values) else None
 
     def truncate_to(self, offset: int) -> None:

@@ -499,7 +499,7 @@ class PartitionLog:
         data = segment.peek(position, end - position)
         if not aborted:
             return FetchData(data)
-        return FetchData(data, self._aborted(segment, offset, end, end_offset))
+        return FetchData(data, self._aborted(segment, offset, end))
 
     def position_of(self, offset: int) -> tuple[LogSegment, int] | None:
         """Segment and position of the first batch that holds `offset` or a later one; None at the end of the log."""
@@ -526,11 +526,12 @@ class PartitionLog:
         """Positions have changed: a truncation, or a segment has gone."""
         self._positions.clear()
 
-    def _aborted(self, segment: LogSegment, offset: int, end: int, end_offset: int) -> list[AbortedTxn]:
+    def _aborted(self, segment: LogSegment, offset: int, end: int) -> list[AbortedTxn]:
+        """Those of the batches from `offset` to the position `end`, and as in Kafka some that come soon behind it."""
         upper_bound = segment.upper_bound(end)
         if upper_bound is None:
             following = self.segments.after(segment)
-            upper_bound = following.base_offset if following is not None else end_offset
+            upper_bound = following.base_offset if following is not None else self.log_end_offset
         found: list[AbortedTxn] = []
         at: LogSegment | None = segment
         while at is not None:

@@ -30,11 +30,15 @@ _SEQUENCE_MAX: Final = 0x7FFFFFFF
 
 
 class Snapshots:
-    """The snapshot files of one partition's directory, by offset."""
+    """The snapshot files of one partition's directory, by offset.
 
-    def __init__(self, disk: Disk, directory: str, names: Iterable[str]) -> None:
+    A producer is taken out of one only if it has sent something after `forget_before_ms`, or its transaction is open.
+    """
+
+    def __init__(self, disk: Disk, directory: str, names: Iterable[str], forget_before_ms: int) -> None:
         self._disk = disk
         self._directory = directory
+        self._forget_before_ms = forget_before_ms
         self._names = {
             int(name[: -len(SNAPSHOT_SUFFIX)]): name
             for name in names
@@ -75,7 +79,7 @@ class Snapshots:
                 _logger.warning("%s ignored: %s", path, error)
                 self._remove(offset)
                 continue
-            producers.load(entries, offset)
+            producers.load((entry for entry in entries if entry.is_alive(self._forget_before_ms)), offset)
             return offset
         producers.map_end_offset = default
         return default
@@ -129,7 +133,8 @@ def replay(producers: ProducerState, segments: Iterable[LogSegment], start: int,
 def rebuild_producers(log: PartitionLog) -> None:
     """The producers' state as of the end of a log that has been cut; snapshots above the end are removed."""
     disk, directory = log.log_dir.disk, log.directory
-    snapshots = Snapshots(disk, directory, disk.list_directory(directory))
+    forget_before_ms = log.log_dir.clock.time_ms() - log.log_dir.producer_id_expiration_ms
+    snapshots = Snapshots(disk, directory, disk.list_directory(directory), forget_before_ms)
     snapshots.keep_between(log.log_start_offset, log.log_end_offset)
     log.snapshot_offset = load_producers(
         log.producers, list(log.segments), snapshots, log.log_start_offset, log.log_end_offset

@@ -73,6 +73,10 @@ class ProducerStateEntry:
         """The offset of the last data record; -1 when only markers are known."""
         return self.batches[-1].last_offset if self.batches else -1
 
+    def is_alive(self, forget_before_ms: int) -> bool:
+        """Whether the producer is to be remembered: its last record is younger than that, or its transaction is open."""
+        return self.last_timestamp > forget_before_ms or self.current_txn_first_offset != NO_TXN
+
     def raise_epoch(self, producer_epoch: int) -> None:
         if producer_epoch != self.producer_epoch:
             self.producer_epoch = producer_epoch
@@ -239,7 +243,7 @@ class ProducerState:
         self.producers = {
             producer_id: entry
             for producer_id, entry in self.producers.items()
-            if entry.current_txn_first_offset != NO_TXN or now_ms - entry.last_timestamp < expiration_ms
+            if entry.is_alive(now_ms - expiration_ms)
         }
 
     def load(self, entries: Iterator[ProducerStateEntry] | list[ProducerStateEntry], end_offset: int) -> None:

@@ -70,7 +70,8 @@ def open_log(
     disk.make_directory(directory)
     known_topic_id = partition_metadata.read_topic_id(disk, f"{directory}/{partition_metadata.FILE}")
     now_ms = log_dir.clock.time_ms()
-    found = _load(disk, directory, config, is_clean, recovery_point, log_start_offset, now_ms)
+    forget_before_ms = now_ms - log_dir.producer_id_expiration_ms
+    found = _load(disk, directory, config, is_clean, recovery_point, log_start_offset, now_ms, forget_before_ms)
     segments = found.segments
     log = PartitionLog(
         log_dir,
@@ -117,10 +118,11 @@ def _load(
     recovery_point: int,
     log_start_offset: int,
     now_ms: int,
+    forget_before_ms: int,
 ) -> _Found:
     names = _clear(disk, directory)
     segments = _find_segments(disk, directory, names, config, now_ms)
-    snapshots = Snapshots(disk, directory, names)
+    snapshots = Snapshots(disk, directory, names, forget_before_ms)
     producers = ProducerState()
     unread = len(segments) if is_clean else _first_to_read(segments, recovery_point)
     is_read = unread < len(segments)

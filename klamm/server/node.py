@@ -85,6 +85,7 @@ class Node:
         for warning in self.config.warnings:
             log.warning("%s", warning)
         self.log_dirs = self._open_log_dirs(loop)
+        self.log_dirs.set_producer_id_expiration(self.config.int("producer.id.expiration.ms"))
         try:
             await self._start_on(self.log_dirs)
         except BaseException:
@@ -254,18 +255,19 @@ class Node:
     # --- what happens by itself
 
     def _begin_periodic_work(self) -> None:
-        config, log_dirs, clock = self.config, self.log_dirs, self.clock
-        every = self._every
+        log_dirs, clock, every = self.log_dirs, self.clock, self._every
         every("replica.high.watermark.checkpoint.interval.ms", log_dirs.checkpoint_high_watermarks)
         every("log.flush.offset.checkpoint.interval.ms", log_dirs.checkpoint_recovery_points)
         every("log.flush.start.offset.checkpoint.interval.ms", log_dirs.checkpoint_log_start_offsets)
         every("log.retention.check.interval.ms", lambda: log_dirs.check_retention(clock.time_ms()))
         every("log.flush.scheduler.interval.ms", lambda: log_dirs.flush_due(clock.time_ms()))
-        expiration_ms = config.int("producer.id.expiration.ms")
-        every(
-            "producer.id.expiration.check.interval.ms",
-            lambda: log_dirs.remove_expired_producers(clock.time_ms(), expiration_ms),
-        )
+        every("producer.id.expiration.check.interval.ms", self._forget_producers)
+
+    def _forget_producers(self) -> None:
+        expiration_ms = self.broker.settings.broker(self.metadata.image, "producer.id.expiration.ms")
+        assert isinstance(expiration_ms, int)  # a setting that can be changed while the broker runs
+        self.log_dirs.set_producer_id_expiration(expiration_ms)
+        self.log_dirs.remove_expired_producers(self.clock.time_ms())
 
     def _every(self, setting: str, work: Callable[[], None]) -> None:
         interval_ms = self.config.long(setting)
