@@ -68,8 +68,11 @@ def _format(args: argparse.Namespace) -> int:
         metadata_dir=config.metadata_log_dir,
     )
     storage = open_storage(log_dirs, options)
+    log_dirs.release()
     for directory in log_dirs.directories:
-        directory.release()
+        if directory.failure is not None:
+            print(f"klamm: {directory.path} cannot be formatted: {directory.reason}", file=sys.stderr)
+            return 1
     if not storage.was_formatted:
         print(f"{', '.join(config.log_dirs)}: formatted already, cluster id {storage.cluster_id}")
         return 0 if args.ignore_formatted else 1

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from klamm.server.config.broker_config import BrokerConfig
@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from klamm.cli.logs import configure
+    from klamm.kproto.errors import KafkaError, ProtocolError
     from klamm.log.log_dir import LogDirError
+    from klamm.log.meta_properties import InvalidMetaProperties
     from klamm.metadata.storage_format import StorageError
     from klamm.server.config.values import ConfigError
 
@@ -70,8 +72,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         config = load_config(args, os.environ, args.host, args.port, args.memory)
         return _serve(args, config)
-    except (ConfigError, LogDirError, StorageError) as error:
+    except (ConfigError, LogDirError, StorageError, InvalidMetaProperties, ProtocolError) as error:
         print(f"klamm: {error}", file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        print(f"klamm: {error.message or error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"klamm: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
@@ -142,16 +147,53 @@ async def _run_node(args: argparse.Namespace, config: BrokerConfig) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     node = Node(config, disk=MemoryDisk() if args.memory else RealDisk())
-    await node.start()
+    stopping: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
+    if not await _start(node, stopping):
+        return 0
     # What start-up made stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     if args.ready_file:
         _write_ready(args.ready_file, node)
-    await stop.wait()
+    waited: list[asyncio.Future[Any]] = [stopping, node.failed]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if node.failed.done():
+        stopping.cancel()
+        await node.halt()
+        print(f"klamm: {node.failed.result()}", file=sys.stderr)
+        return 1
     await node.stop()
     return 0
+
+
+async def _start(node: Node, stopping: asyncio.Future[bool]) -> bool:
+    """Start the node; False when it was told to stop before it was through (a recovery may take its time)."""
+    starting = asyncio.ensure_future(node.start(_show_progress if sys.stderr.isatty() else None))
+    waited: list[asyncio.Future[Any]] = [starting, stopping]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return False
+    except BaseException:
+        stopping.cancel()
+        raise
+    return True
+
+
+_SHOWN_FROM = 200
+"""Fewer logs are loaded before anybody has read a line."""
+
+
+def _show_progress(done: int, total: int) -> None:
+    """One line on the terminal that counts up."""
+    step = max(total // 100, 1)
+    if total >= _SHOWN_FROM and (done % step == 0 or done == total):
+        end = "\n" if done == total else ""
+        print(f"\rloading logs: {done} of {total} ({done * 100 // total}%)", end=end, file=sys.stderr, flush=True)
 
 
 def _write_ready(path: str, node: Node) -> None:

@@ -61,14 +61,20 @@ class LogDir:
     # -- opening and closing --
 
     def open(self) -> None:
-        """Make the directory if it is missing and take its lock. Raises LogDirError."""
+        """Make the directory if it is missing and take its lock.
+
+        One that cannot be used is offline (`failure`); one that somebody uses raises LogDirError.
+        """
         try:
             self.disk.make_directory(self.path)
+            self.disk.list_directory(self.path)
             self._lock = self.disk.lock(f"{self.path}/{LOCK}")
-        except LockedError:
-            raise LogDirError(f"{self.path} is in use by another Kafka or klamm process (it holds {LOCK})") from None
+        except LockedError as error:
+            raise LogDirError(
+                f"{self.path} is in use by another Kafka or klamm node ({LOCK}: {error.strerror})"
+            ) from None
         except OSError as error:
-            raise LogDirError(f"{self.path}: {error.strerror or error}") from None
+            self.failure = error
 
     def release(self) -> None:
         """Give the lock back. Files that wait for their delete are found and removed at the next start."""
@@ -137,10 +143,16 @@ class LogDir:
         """Take the directory offline because of `error`; gives the error for the request that met it."""
         if self.failure is None:
             self.failure = error
-            _logger.error("log directory %s is offline: %s", self.path, error)
+            _logger.error("log directory %s is offline: %s", self.path, _told(error))
             if self.on_failure is not None:
                 self.on_failure(self)
         return self.storage_error()
+
+    @property
+    def reason(self) -> str:
+        """Why the directory is offline, in words."""
+        error = self.failure
+        return "" if error is None else error.strerror or str(error)
 
     def storage_error(self) -> KafkaError:
         return KafkaError(errors.KAFKA_STORAGE_ERROR, f"log directory {self.path} is offline")
@@ -177,3 +189,8 @@ class LogDir:
                 _logger.warning("could not delete %s: %s", ", ".join(paths), error)
 
         self.flusher.submit(remove, done)
+
+
+def _told(error: OSError) -> str:
+    """An error in words, with the file that it is about."""
+    return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"

@@ -8,29 +8,28 @@ that fails takes its partitions offline; the others serve on.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.log import checkpoint, meta_properties, recovery, upkeep
+from klamm.log import checkpoint, recovery, upkeep
+from klamm.log.leftovers import FUTURE_SUFFIX, PartitionName, begin_delete, make_stray, promote, resume, topic_id_of
+from klamm.log.loading import METADATA_TOPIC, Belongs, DirectoryPlan, Loading, Progress, plan_directory
 from klamm.log.log_config import LogConfig
 from klamm.log.log_dir import UNKNOWN_BROKER_EPOCH, LogDir, LogDirError
+from klamm.log.meta_properties import InvalidMetaProperties, MetaProperties, MissingIdentity
 from klamm.log.partition_metadata import InconsistentTopicId
 
 if TYPE_CHECKING:
+    from klamm.log.cleaner import LogCleaner
     from klamm.log.disk import Disk
     from klamm.log.io_thread import IoThread
     from klamm.log.partition_log import PartitionLog
     from klamm.seams import Clock, Entropy
 
 _logger = logging.getLogger(__name__)
-
-METADATA_TOPIC: Final = "__cluster_metadata"
-DELETE_SUFFIX: Final = "-delete"
-_PARTITION_DIRECTORY: Final = re.compile(r"(?P<topic>[a-zA-Z0-9._-]+)-(?P<partition>\d+)\Z")
-_DELETED_DIRECTORY: Final = re.compile(r"[a-zA-Z0-9._-]+\.[0-9a-f]{32}-(delete|stray)\Z")
 
 TopicPartition = checkpoint.TopicPartition
 
@@ -45,6 +44,9 @@ _CHECKPOINTS: Final[dict[str, Callable[[PartitionLog], int | None]]] = {
     checkpoint.HIGH_WATERMARK: lambda log: log.high_watermark,
     checkpoint.LOG_START_OFFSET: _deleted_to,
 }
+
+
+_CLOSING_THREADS: Final = 8
 
 
 class LogDirDescription(NamedTuple):
@@ -73,6 +75,7 @@ class LogDirs:
         writer: IoThread,
         flusher: IoThread,
         default_config: LogConfig | None = None,
+        recovery_threads_per_directory: int = 1,
     ) -> None:
         self.disk = disk
         self.clock = clock
@@ -80,160 +83,249 @@ class LogDirs:
         self.writer = writer
         self.flusher = flusher
         self.default_config = default_config or LogConfig()
+        self.recovery_threads_per_directory = recovery_threads_per_directory
         self.directories = [LogDir(path, disk, clock, entropy, writer=writer, flusher=flusher) for path in paths]
         for directory in self.directories:
             directory.on_recovery_point_lowered = self._recovery_point_lowered
         self.logs: dict[TopicPartition, PartitionLog] = {}
         self._leaving: dict[TopicPartition, PartitionLog] = {}
         self.metadata_log: PartitionLog | None = None
+        self.cleaner: LogCleaner | None = None
+        """Who compacts; it is told what happens to logs, and closed with them."""
         self.previous_broker_epoch = UNKNOWN_BROKER_EPOCH
         """The broker epoch that the last clean stop noted, for BrokerRegistration; -1 after an unclean one."""
         self.directory_ids: dict[str, bytes] = {}
-        """Path to directory id of every formatted directory."""
-        self._clean: dict[str, bool] = {}
+        """Path to directory id of every formatted directory that is online."""
+        self.on_offline: Callable[[LogDir, bytes | None, list[PartitionLog]], None] | None = None
+        """Told when a directory has failed: (it, its id, the logs that were in it)."""
+        self._is_clean: dict[str, bool] | None = None
+        self._is_loaded = False
 
     # -- starting --
 
-    def open(self) -> meta_properties.MetaProperties | None:
+    def open(self) -> MetaProperties | None:
         """Lock the directories and read who they belong to; None when none has been formatted.
 
-        Raises LogDirError, InvalidMetaProperties.
+        A directory that cannot be used is offline from the start, unless it is the only one. Raises LogDirError,
+        InvalidMetaProperties.
         """
         opened: list[LogDir] = []
-        found: meta_properties.MetaProperties | None = None
         try:
-            for directory in self.directories:
+            for directory in self._distinct():
                 directory.open()
-                opened.append(directory)
-                properties = directory.read_meta_properties()
-                if properties is None:
-                    continue
-                if found is not None and (found.cluster_id, found.node_id) != (
-                    properties.cluster_id,
-                    properties.node_id,
-                ):
-                    raise LogDirError(
-                        f"{directory.path} belongs to node {properties.node_id} of cluster {properties.cluster_id}, "
-                        f"{self.directories[0].path} to node {found.node_id} of cluster {found.cluster_id}"
-                    )
-                if properties.directory_id in self.directory_ids.values():
-                    raise LogDirError(f"{directory.path} has the directory id of another log directory")
-                self.directory_ids[directory.path] = properties.directory_id
-                found = found or properties
+                if directory.failure is None:
+                    opened.append(directory)
+            found = self._identify(opened)
+            if all(directory.failure is not None for directory in self.directories):
+                reasons = "; ".join(f"{directory.path}: {directory.reason}" for directory in self.directories)
+                raise LogDirError(f"no log directory can be used: {reasons}")
         except BaseException:
             for directory in opened:
                 directory.release()
             raise
+        for directory in self.online:
+            directory.on_failure = self._failed
+        return found
+
+    def _distinct(self) -> list[LogDir]:
+        seen = set()
+        for directory in self.directories:
+            path = directory.path.rstrip("/")
+            if path in seen:
+                raise LogDirError(f"log.dirs has {directory.path} twice")
+            seen.add(path)
+        return self.directories
+
+    def _identify(self, opened: list[LogDir]) -> MetaProperties | None:
+        """Read every `meta.properties`; they must agree. A directory with a broken one is taken offline."""
+        found: MetaProperties | None = None
+        first = ""
+        for directory in opened:
+            try:
+                properties = directory.read_meta_properties()
+                if properties is None:
+                    continue
+                if properties.directory_id is None:
+                    properties = properties._replace(directory_id=self.entropy.uuid())
+                    directory.write_meta_properties(properties)
+            except MissingIdentity as error:
+                raise LogDirError(str(error)) from None
+            except (InvalidMetaProperties, OSError) as error:
+                directory.failure = error if isinstance(error, OSError) else OSError(str(error))
+                directory.release()
+                continue
+            if found is not None and (found.cluster_id, found.node_id) != (properties.cluster_id, properties.node_id):
+                raise LogDirError(
+                    f"{directory.path} belongs to node {properties.node_id} of cluster {properties.cluster_id}, "
+                    f"{first} to node {found.node_id} of cluster {found.cluster_id}"
+                )
+            if properties.directory_id in self.directory_ids.values():
+                raise LogDirError(f"{directory.path} has the directory id of another log directory")
+            assert properties.directory_id is not None
+            self.directory_ids[directory.path] = properties.directory_id
+            if found is None:
+                found, first = properties, directory.path
         return found
 
     def format(self, cluster_id: str, node_id: int) -> None:
         """Write `meta.properties` into the directories that have none. After `open`. Raises OSError."""
-        for directory in self.directories:
+        for directory in self.online:
             if directory.path not in self.directory_ids:
                 directory_id = self.entropy.uuid()
-                directory.write_meta_properties(meta_properties.MetaProperties(cluster_id, node_id, directory_id))
+                directory.write_meta_properties(MetaProperties(cluster_id, node_id, directory_id))
                 self.directory_ids[directory.path] = directory_id
+
+    @property
+    def online(self) -> list[LogDir]:
+        """The directories that serve."""
+        return [directory for directory in self.directories if directory.failure is None]
+
+    @property
+    def has_offline(self) -> bool:
+        """Whether a directory has failed, now or at the start."""
+        return any(directory.failure is not None for directory in self.directories)
+
+    def take_clean_shutdowns(self) -> dict[str, bool]:
+        """Which directories were stopped cleanly, by path; their notes are removed when this is first asked."""
+        if self._is_clean is None:
+            self._is_clean = {}
+            epochs: set[int | None] = set()
+            for directory in self.directories:
+                broker_epoch = None
+                if directory.failure is not None:
+                    _logger.error("log directory %s is offline: %s", directory.path, directory.reason)
+                else:
+                    try:
+                        broker_epoch = directory.take_clean_shutdown()
+                    except OSError as error:
+                        directory.fail(error)
+                self._is_clean[directory.path] = broker_epoch is not None
+                epochs.add(broker_epoch)
+            # As in Kafka, the epoch counts only if every directory tells the same.
+            epoch = epochs.pop() if len(epochs) == 1 else None
+            self.previous_broker_epoch = UNKNOWN_BROKER_EPOCH if epoch is None else epoch
+        return self._is_clean
 
     def load(
         self,
         config_of: Callable[[str], LogConfig] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
+        belongs: Belongs | None = None,
     ) -> None:
         """Open every partition found, recovering those that were not closed. Raises LogDirError.
 
-        `config_of` gives the configuration of a topic by its name. `progress(done, total)` is called as it goes.
+        `config_of` gives the configuration of a topic by its name. `progress(done, total)` is called as it goes, on
+        any thread. `belongs` tells which partitions the metadata knows here: the others become strays.
         """
-        total_by_directory = []
-        epochs: list[int | None] = []
-        for directory in self.directories:
+        loading = self.begin_load(config_of, progress, belongs)
+        loading.run()
+        self.finish_load(loading)
+
+    def begin_load(
+        self,
+        config_of: Callable[[str], LogConfig] | None = None,
+        progress: Progress | None = None,
+        belongs: Belongs | None = None,
+    ) -> Loading:
+        """The first part of `load`: its result is to be run, on whatever thread, and given to `finish_load`."""
+        is_clean = self.take_clean_shutdowns()
+        plans: list[DirectoryPlan] = []
+        futures: list[tuple[DirectoryPlan, str, PartitionName]] = []
+        for directory in self.online:
             try:
-                broker_epoch = directory.take_clean_shutdown()
-                names = [
-                    name for name in self.disk.list_directory(directory.path) if self._is_partition(directory, name)
-                ]
+                plan, suffixed = plan_directory(directory, is_clean[directory.path])
+                plans.append(plan)
+                for name, parsed in suffixed:
+                    if parsed.suffix == FUTURE_SUFFIX and self._is_at_home(plan, name, parsed, belongs):
+                        futures.append((plan, name, parsed))
+                    else:
+                        resume(directory, name, parsed, self.default_config.file_delete_delay_ms)
             except OSError as error:
                 directory.fail(error)
-                continue
-            epochs.append(broker_epoch)
-            self._clean[directory.path] = broker_epoch is not None
-            total_by_directory.append((directory, names))
-        if epochs and None not in epochs:
-            self.previous_broker_epoch = max(epoch for epoch in epochs if epoch is not None)
-        total = sum(len(names) for _, names in total_by_directory)
-        done = 0
-        for directory, names in total_by_directory:
-            checkpoints = self._checkpoints(directory)
-            if names and not self._clean[directory.path]:
-                _logger.info("recovering %d logs in %s, the last stop was not clean", len(names), directory.path)
-            for name in names:
-                self._load_one(directory, name, checkpoints, config_of)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
-
-    def _is_partition(self, directory: LogDir, name: str) -> bool:
-        """Whether `name` is a partition's directory; one that was being deleted goes on being deleted."""
-        path = f"{directory.path}/{name}"
-        if not self.disk.is_directory(path):
-            return False
-        if _DELETED_DIRECTORY.match(name):
-            if name.endswith(DELETE_SUFFIX):
-                directory.delete_later([path], self.default_config.file_delete_delay_ms)
-            return False
-        match = _PARTITION_DIRECTORY.match(name)
-        return match is not None and match["topic"] != METADATA_TOPIC
-
-    def _checkpoints(self, directory: LogDir) -> tuple[dict[TopicPartition, int], ...]:
-        return tuple(
-            directory.read_checkpoint(name)
-            for name in (checkpoint.RECOVERY_POINT, checkpoint.LOG_START_OFFSET, checkpoint.HIGH_WATERMARK)
+        for plan, name, parsed in futures:
+            self._promote(plans, plan, name, parsed)
+        return Loading(
+            [plan for plan in plans if plan.directory.failure is None],
+            config_of or (lambda _: self.default_config),
+            belongs,
+            self.clock,
+            threads_per_directory=self.recovery_threads_per_directory,
+            progress=progress,
         )
 
-    def _load_one(
-        self,
-        directory: LogDir,
-        name: str,
-        checkpoints: tuple[dict[TopicPartition, int], ...],
-        config_of: Callable[[str], LogConfig] | None,
-    ) -> None:
-        topic, _, index = name.rpartition("-")
-        key = (topic, int(index))
-        if directory.failure is not None:
-            return
-        if key in self.logs:
-            raise LogDirError(f"{topic}-{index} is in {self.logs[key].log_dir.path} and in {directory.path}")
-        recovery_points, log_starts, high_watermarks = checkpoints
+    def _is_at_home(self, plan: DirectoryPlan, name: str, parsed: PartitionName, belongs: Belongs | None) -> bool:
+        """Whether the metadata has the replica in the directory that it was being moved to."""
+        if belongs is None:
+            return False
+        topic_id = topic_id_of(self.disk, f"{plan.directory.path}/{name}")
+        home = None if topic_id is None else belongs(parsed.topic, parsed.index, topic_id)
+        return home is not None and home == self.directory_ids[plan.directory.path]
+
+    def _promote(self, plans: list[DirectoryPlan], plan: DirectoryPlan, name: str, parsed: PartitionName) -> None:
+        old = f"{parsed.topic}-{parsed.index}", PartitionName(parsed.topic, parsed.index)
+        for other in plans:
+            if old in other.names:
+                try:
+                    delay_ms = self.default_config.file_delete_delay_ms
+                    begin_delete(other.directory, old[0], parsed.topic, parsed.index, delay_ms)
+                    other.names.remove(old)
+                except OSError as error:
+                    other.directory.fail(error)
         try:
-            self.logs[key] = recovery.open_log(
-                directory,
-                f"{directory.path}/{name}",
-                topic,
-                int(index),
-                self.default_config if config_of is None else config_of(topic),
-                is_clean=self._clean[directory.path],
-                recovery_point=recovery_points.get(key, 0),
-                log_start_offset=log_starts.get(key, 0),
-                high_watermark=high_watermarks.get(key, 0),
-            )
-        except InconsistentTopicId as error:
-            raise LogDirError(str(error)) from None
+            promote(plan.directory, name, parsed)
+            plan.names.append(old)
+        except OSError as error:
+            plan.directory.fail(error)
+
+    def finish_load(self, loading: Loading) -> None:
+        """Take over what was loaded. Raises LogDirError, and what else keeps the node from starting."""
+        if loading.refusal is not None:
+            raise loading.refusal
+        for directory, error in loading.failures:
+            directory.fail(error)
+        for log in loading.logs:
+            if log.log_dir.failure is not None:
+                continue
+            other = self.logs.setdefault((log.topic, log.partition), log)
+            if other is log:
+                continue
+            if log.topic_id is not None and other.topic_id is not None:
+                raise LogDirError(
+                    f"{log.topic}-{log.partition} is in {other.log_dir.path} and in {log.log_dir.path}: "
+                    "delete the one in the directory that failed last"
+                )
+            # The topic id is written before the first record can be: who has none holds nothing.
+            if other.topic_id is None:
+                self.logs[log.topic, log.partition] = log
+            self._leave(log if log.topic_id is None else other)
+        for directory, name, parsed in loading.strays:
+            if directory.failure is None:
+                self._stray(directory, name, parsed.topic, parsed.index)
+        self._is_loaded = True
+
+    def _leave(self, log: PartitionLog) -> None:
+        log.close_files()
+        self._stray(log.log_dir, log.directory.rpartition("/")[2], log.topic, log.partition)
+
+    def _stray(self, directory: LogDir, name: str, topic: str, index: int) -> None:
+        try:
+            make_stray(directory, name, topic, index)
         except OSError as error:
             directory.fail(error)
 
     def open_metadata_log(self, config: LogConfig, directory: LogDir | None = None) -> PartitionLog:
-        """The log of `__cluster_metadata-0`, in the first directory unless told. After `load`. Raises OSError."""
+        """The log of `__cluster_metadata-0`, in the first directory unless told. After `open`. Raises OSError."""
         directory = directory or self.directories[0]
         key = (METADATA_TOPIC, 0)
-        recovery_points, log_starts, _ = self._checkpoints(directory)
         self.metadata_log = recovery.open_log(
             directory,
             f"{directory.path}/{METADATA_TOPIC}-0",
             METADATA_TOPIC,
             0,
             config,
-            is_clean=self._clean.get(directory.path, False),
-            recovery_point=recovery_points.get(key, 0),
-            log_start_offset=log_starts.get(key, 0),
+            is_clean=self.take_clean_shutdowns()[directory.path],
+            recovery_point=directory.read_checkpoint(checkpoint.RECOVERY_POINT).get(key, 0),
+            log_start_offset=directory.read_checkpoint(checkpoint.LOG_START_OFFSET).get(key, 0),
         )
         return self.metadata_log
 
@@ -244,12 +336,19 @@ class LogDirs:
         return self.logs.get((topic, partition))
 
     def create(
-        self, topic: str, partition: int, topic_id: bytes, config: LogConfig, directory_id: bytes | None = None
+        self,
+        topic: str,
+        partition: int,
+        topic_id: bytes,
+        config: LogConfig,
+        directory_id: bytes | None = None,
+        *,
+        is_new: bool = True,
     ) -> PartitionLog:
         """Make a partition's directory, in the directory given or in the one with the fewest partitions.
 
-        An existing log of that topic id is given as it is. Raises KafkaError: KAFKA_STORAGE_ERROR,
-        INCONSISTENT_TOPIC_ID.
+        An existing log of that topic id is given as it is. `is_new`: the partition cannot be in a directory that is
+        offline. Raises KafkaError: KAFKA_STORAGE_ERROR, INCONSISTENT_TOPIC_ID.
         """
         log = self.logs.get((topic, partition))
         if log is not None:
@@ -258,54 +357,78 @@ class LogDirs:
             except InconsistentTopicId as error:
                 raise KafkaError(errors.INCONSISTENT_TOPIC_ID, str(error)) from None
             return log
+        if not is_new and self.has_offline:
+            offline = ", ".join(directory.path for directory in self.directories if directory.failure is not None)
+            raise KafkaError(errors.KAFKA_STORAGE_ERROR, f"{topic}-{partition} may be in {offline}, which is offline")
         leaving = self._leaving.pop((topic, partition), None)
         if leaving is not None and leaving.jobs:
             # What still syncs the deleted partition knows it by the path that the new one is about to have.
             self.flusher.drain()
-        directory = self._choose(directory_id)
-        try:
-            log = recovery.open_log(
-                directory, f"{directory.path}/{topic}-{partition}", topic, partition, config, topic_id=topic_id
-            )
-        except InconsistentTopicId as error:
-            raise KafkaError(errors.INCONSISTENT_TOPIC_ID, str(error)) from None
-        except OSError as error:
-            raise directory.fail(error) from error
-        self.logs[topic, partition] = log
-        return log
+        for directory in self._candidates(self.online, directory_id):
+            try:
+                log = recovery.open_log(
+                    directory, f"{directory.path}/{topic}-{partition}", topic, partition, config, topic_id=topic_id
+                )
+            except InconsistentTopicId as error:
+                raise KafkaError(errors.INCONSISTENT_TOPIC_ID, str(error)) from None
+            except OSError as error:
+                directory.fail(error)
+                continue
+            self.logs[topic, partition] = log
+            return log
+        raise KafkaError(errors.KAFKA_STORAGE_ERROR, f"no log directory is online that could take {topic}-{partition}")
 
-    def _choose(self, directory_id: bytes | None) -> LogDir:
-        online = [directory for directory in self.directories if directory.failure is None]
+    def _candidates(self, online: list[LogDir], directory_id: bytes | None) -> list[LogDir]:
+        """Where a new partition may go, best first: where it is asked for, else where the fewest are."""
         if directory_id is not None:
-            online = [d for d in online if self.directory_ids.get(d.path) == directory_id]
-        if not online:
-            raise KafkaError(errors.KAFKA_STORAGE_ERROR, "no log directory is online that could take the partition")
+            return [d for d in online if self.directory_ids.get(d.path) == directory_id]
         if len(online) == 1:
-            return online[0]
+            return online
         counts = {directory.path: 0 for directory in online}
         for log in self.logs.values():
             if log.log_dir.path in counts:
                 counts[log.log_dir.path] += 1
-        return min(online, key=lambda directory: counts[directory.path])
+        return sorted(online, key=lambda directory: counts[directory.path])
+
+    def directory_id_of(self, topic: str, partition: int) -> bytes | None:
+        """The id of the directory that a partition's log is in; None when it is not here."""
+        log = self.logs.get((topic, partition))
+        return None if log is None else self.directory_ids.get(log.log_dir.path)
 
     def delete(self, topic: str, partition: int) -> None:
         """Take a partition away at once; its files go after `file.delete.delay.ms`. Raises KAFKA_STORAGE_ERROR."""
+        if self.cleaner is not None:
+            self.cleaner.forget((topic, partition))
         log = self.logs.pop((topic, partition), None)
         if log is None:
             return
         directory = log.log_dir
-        unique = self.entropy.uuid().hex()
-        # The suffix must fit the 255 bytes of a file name, whatever the length of the topic's.
-        name = f"{topic}-{partition}"[: 255 - len(unique) - 1 - len(DELETE_SUFFIX)]
-        target = f"{directory.path}/{name}.{unique}{DELETE_SUFFIX}"
         try:
-            self.disk.rename(log.directory, target)
+            begin_delete(directory, log.directory.rpartition("/")[2], topic, partition, log.config.file_delete_delay_ms)
             log.close_files()
         except OSError as error:
             raise directory.fail(error) from error
         if log.jobs:
             self._leaving[topic, partition] = log
-        directory.delete_later([target], log.config.file_delete_delay_ms)
+
+    # -- failing --
+
+    def _failed(self, directory: LogDir) -> None:
+        # Whoever met the error is still at work on the log: what follows waits until it is through.
+        self.clock.call_later(0, lambda: self._take_offline(directory))
+
+    def _take_offline(self, directory: LogDir) -> None:
+        """Let go of everything in a directory that has failed, so that it could be unmounted."""
+        directory_id = self.directory_ids.pop(directory.path, None)
+        gone = [log for log in self.logs.values() if log.log_dir is directory]
+        for log in gone:
+            del self.logs[log.topic, log.partition]
+            log.close_files()
+        if self.metadata_log is not None and self.metadata_log.log_dir is directory:
+            self.metadata_log.close_files()
+        directory.release()
+        if self.on_offline is not None:
+            self.on_offline(directory, directory_id, gone)
 
     # -- periodic work --
 
@@ -320,6 +443,8 @@ class LogDirs:
     def _recovery_point_lowered(self, directory: LogDir) -> None:
         try:
             self._write_checkpoint(directory, checkpoint.RECOVERY_POINT)
+            if self.cleaner is not None:
+                self.cleaner.log_was_cut(directory)
         except OSError as error:
             raise directory.fail(error) from error
 
@@ -350,6 +475,8 @@ class LogDirs:
     def check_retention(self, now_ms: int) -> None:
         """Every `log.retention.check.interval.ms` (5 min): drop old segments of all logs."""
         for log in list(self.logs.values()):
+            if self.cleaner is not None and self.cleaner.does_retention_of(log):
+                continue
             if log.log_dir.failure is None:
                 try:
                     upkeep.delete_old_segments(log, now_ms)
@@ -394,23 +521,48 @@ class LogDirs:
     # -- stopping --
 
     def close(self, broker_epoch: int = UNKNOWN_BROKER_EPOCH) -> None:
-        """Stop cleanly: wait for the threads, close all logs, checkpoint, note the clean stop, give the locks back."""
+        """Stop cleanly: wait for the threads, close all logs, checkpoint, note the clean stop, give the locks back.
+
+        Before `load` is through nothing has changed, so that what was clean stays so.
+        """
+        if self.cleaner is not None:
+            self.cleaner.close()
         self.writer.close()
         self.flusher.close()
         logs: Mapping[str, list[PartitionLog]] = {directory.path: [] for directory in self.directories}
         for log in (*self.logs.values(), *((self.metadata_log,) if self.metadata_log is not None else ())):
             logs[log.log_dir.path].append(log)
         for directory in self.directories:
+            directory.on_failure = None  # nobody follows it up any more, and the logs are closed on threads
             try:
-                for log in logs[directory.path]:
-                    upkeep.close(log)
-                if directory.failure is None:
+                self._close_logs(logs[directory.path])
+                if directory.failure is not None:
+                    continue
+                if self._is_loaded:
                     for name in _CHECKPOINTS:
                         self._write_checkpoint(directory, name)
                     directory.write_clean_shutdown(broker_epoch)
+                elif self._is_clean is not None and self._is_clean[directory.path]:
+                    directory.write_clean_shutdown(self.previous_broker_epoch)
             except KafkaError as error:
                 _logger.error("%s was not closed cleanly: %s", directory.path, error.message)
             except OSError as error:
                 directory.fail(error)
             finally:
                 directory.release()
+
+    def _close_logs(self, logs: list[PartitionLog]) -> None:
+        """Close logs side by side: it is syncs that take the time. Raises KafkaError, OSError."""
+        if self.disk.is_memory or len(logs) < 2:
+            for log in logs:
+                upkeep.close(log)
+            return
+        with ThreadPoolExecutor(_CLOSING_THREADS, "klamm-closing") as pool:
+            for _ in pool.map(upkeep.close, logs):
+                pass
+
+    def release(self) -> None:
+        """Let go of the directories as they are, as a process that is killed does."""
+        for directory in self.directories:
+            directory.on_failure = None
+            directory.release()

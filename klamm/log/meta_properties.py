@@ -19,12 +19,16 @@ class InvalidMetaProperties(Exception):
     """A `meta.properties` that cannot be used, in words for the person who starts the node."""
 
 
+class MissingIdentity(InvalidMetaProperties):
+    """A file of version 0 that does not say whose it is: Kafka does not start beside it."""
+
+
 class MetaProperties(NamedTuple):
-    """`cluster_id` is text, as users choose it; `directory_id` is 16 bytes."""
+    """`cluster_id` is text, as users choose it; `directory_id` is 16 bytes, None in a file from before KIP-858."""
 
     cluster_id: str
     node_id: int
-    directory_id: bytes
+    directory_id: bytes | None
 
 
 def read(disk: Disk, path: str) -> MetaProperties | None:
@@ -38,19 +42,27 @@ def read(disk: Disk, path: str) -> MetaProperties | None:
         name, separator, value = line.partition("=")
         if separator and not line.lstrip().startswith(("#", "!")):
             values[name.strip()] = value.strip().replace("\\:", ":").replace("\\=", "=")
-    version = values.get("version")
+    # A file without a version is one of version 0, from a cluster that once ran on ZooKeeper.
+    version = values.get("version", "0")
     if version not in ("0", "1"):
         raise InvalidMetaProperties(f"{path}: version {version!r}, expected 1")
+    directory_id = values.get("directory.id")
     try:
-        return MetaProperties(values["cluster.id"], int(values["node.id"]), uuid_bytes(values["directory.id"]))
+        return MetaProperties(
+            values["cluster.id"],
+            int(values["broker.id" if version == "0" else "node.id"]),
+            None if directory_id is None else uuid_bytes(directory_id),
+        )
     except KeyError as error:
-        raise InvalidMetaProperties(f"{path}: {error.args[0]} is missing") from None
+        kind = MissingIdentity if version == "0" else InvalidMetaProperties
+        raise kind(f"{path}: {error.args[0]} is missing") from None
     except ValueError as error:
         raise InvalidMetaProperties(f"{path}: {error}") from None
 
 
 def write(disk: Disk, path: str, properties: MetaProperties) -> None:
-    """Replace the file."""
+    """Replace the file. The directory id must be known."""
+    assert properties.directory_id is not None
     cluster_id = properties.cluster_id.replace("=", "\\=").replace(":", "\\:")
     lines = (
         "#",

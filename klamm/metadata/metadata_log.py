@@ -138,7 +138,10 @@ class MetadataLog:
             voter_ids = tuple(voter.node_id for voter in self.raft.voters.voters)
             content = election_state.encode(effect.state, self.raft.kraft_version, voter_ids)
             path = f"{self.log.directory}/{election_state.FILE}"
-            self.log.log_dir.disk.write_atomic(path, content)
+            try:
+                self.log.log_dir.disk.write_atomic(path, content)
+            except OSError as error:
+                raise self.log.log_dir.fail(error) from error
         else:
             for told in self._role_callbacks:
                 told(effect)

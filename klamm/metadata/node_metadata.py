@@ -38,6 +38,10 @@ from klamm.metadata.storage_format import Storage, StorageError, bootstrap_recor
 
 if TYPE_CHECKING:
     from klamm.kproto.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
+    from klamm.kproto.messages.assign_replicas_to_dirs import (
+        AssignReplicasToDirsRequest,
+        AssignReplicasToDirsResponse,
+    )
     from klamm.kproto.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from klamm.kproto.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
@@ -103,22 +107,32 @@ class MetadataNode:
         self._broker_incarnation_id = entropy.uuid()
         self._publishers: list[Publisher] = []
         self._uncommitted: deque[tuple[int, MetadataDelta, MetadataImage]] = deque()
+        self._found: Replayed | None = None
+        self._bootstrap: Sequence[Message] = []
 
     # -- life --
+
+    def replay(self) -> None:
+        """Read the log: `image` is what it tells. Writes nothing. Raises StorageError, ProtocolError, OSError."""
+        directory = metadata_directory(self._log_dirs, self._settings.metadata_dir)
+        config = metadata_log_config(self._settings.segment_bytes, self._settings.segment_ms)
+        log = self._log_dirs.open_metadata_log(config, directory)
+        found = self._found = replay(log, self._log_dirs.disk)
+        self._bootstrap = self._bootstrap_records() if not found.delta.features else []
+        self.image = found.delta.build(found.offset, found.epoch)
+        _check_level(self.image, self._bootstrap)
 
     async def start(self) -> None:
         """Replay the log, become the active controller, bootstrap an empty log; done when that is committed.
 
         Raises StorageError, ProtocolError (a log that cannot be followed), KafkaError, OSError.
         """
-        directory = metadata_directory(self._log_dirs, self._settings.metadata_dir)
-        settings = self._settings
-        config = metadata_log_config(settings.segment_bytes, settings.segment_ms)
-        log = self._log_dirs.open_metadata_log(config, directory)
-        found = replay(log, self._log_dirs.disk)
-        bootstrap = self._bootstrap_records() if not found.delta.features else []
-        self.image = found.delta.build(found.offset, found.epoch)
-        _check_level(self.image, bootstrap)
+        if self._found is None:
+            self.replay()
+        found, self._found = self._found, None
+        log = self._log_dirs.metadata_log
+        assert found is not None and log is not None
+        settings, bootstrap = self._settings, self._bootstrap
         for publisher in self._publishers:
             publisher(found.delta, self.image)
         raft = self._raft(found, log.directory, log.next_offset, log.epochs.latest_epoch)
@@ -210,6 +224,11 @@ class MetadataNode:
         return ControllerRegistration(
             self.storage.node_id, self._controller_incarnation_id, listeners, features.SUPPORTED
         )
+
+    def abandon(self) -> None:
+        """Take no more commands, and write nothing any more."""
+        self._driver.close(errors.NOT_CONTROLLER)
+        self.log.close()
 
     def close(self) -> None:
         """Take no more commands; those that wait fail with NOT_CONTROLLER. The log is closed with `log_dirs`."""
@@ -325,12 +344,24 @@ class MetadataNode:
                 for name, r in features.SUPPORTED.items()
             ],
             rack=rack,
-            log_dirs=list(self._log_dirs.directory_ids.values()),
+            log_dirs=sorted(self._log_dirs.directory_ids.values(), key=_signed),
             previous_broker_epoch=self._log_dirs.previous_broker_epoch,
         )
         epoch = await self._settled(self._execute(lambda: self.controller.brokers.register(request)))
         self.broker_epoch = epoch
         return epoch
+
+    def assign_replicas_to_dirs(
+        self, request: AssignReplicasToDirsRequest
+    ) -> AssignReplicasToDirsResponse | asyncio.Future[AssignReplicasToDirsResponse]:
+        """A broker tells where its replicas are (KIP-858). Raises KafkaError as `heartbeat` does."""
+        return self._execute(lambda: self.controller.brokers.directories.assign(request))
+
+    async def report_offline(self, directory_ids: Sequence[bytes]) -> None:
+        """Tell that directories of this node's broker have failed. Raises KafkaError."""
+        request = self._own_heartbeat()
+        request.offline_log_dirs = list(directory_ids)
+        await self._settled(self.heartbeat(request))
 
     async def unfence(self) -> None:
         """This broker is ready to serve: it may lead partitions from now on. Raises KafkaError."""
@@ -362,6 +393,11 @@ class MetadataNode:
 
     async def _settled(self, answer: R | asyncio.Future[R]) -> R:
         return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+def _signed(directory_id: bytes) -> tuple[int, int]:
+    """Kafka registers directories in the order of their ids as two signed numbers."""
+    return int.from_bytes(directory_id[:8], "big", signed=True), int.from_bytes(directory_id[8:], "big", signed=True)
 
 
 def _check_level(image: MetadataImage, bootstrap: Sequence[Message]) -> None:

@@ -13,6 +13,7 @@ from klamm.kproto.metadata_records import FeatureLevelRecord
 from klamm.kproto.schema import Message
 from klamm.kproto.uuids import METADATA_TOPIC_ID, uuid_text
 from klamm.log import partition_metadata
+from klamm.log.leftovers import parse_name
 from klamm.log.log_dir import LogDir
 from klamm.log.log_dirs import LogDirs
 from klamm.log.meta_properties import MetaProperties
@@ -81,6 +82,8 @@ def metadata_directory(log_dirs: LogDirs, path: str | None) -> LogDir:
 
 def _agree(log_dirs: LogDirs, found: MetaProperties | None, options: FormatOptions) -> Storage:
     metadata_dir = metadata_directory(log_dirs, options.metadata_dir)
+    if metadata_dir.failure is not None:
+        raise StorageError(f"{metadata_dir.path}, the directory of the metadata log, fails: {metadata_dir.reason}")
     if found is not None:
         if found.node_id != options.node_id:
             raise StorageError(f"log.dirs belong to node {found.node_id}, configured is node.id={options.node_id}")
@@ -88,17 +91,31 @@ def _agree(log_dirs: LogDirs, found: MetaProperties | None, options: FormatOptio
             raise StorageError(f"log.dirs belong to cluster {found.cluster_id}, asked for is {options.cluster_id}")
         if metadata_dir.path not in log_dirs.directory_ids:
             raise StorageError(f"{metadata_dir.path} should hold the metadata log, but is new beside other log.dirs")
+    for directory in log_dirs.online:
+        stranger = f"{directory.path}/{METADATA_PARTITION_DIR}"
+        if directory is not metadata_dir and log_dirs.disk.exists(stranger):
+            raise StorageError(f"{stranger} is there, but the metadata log is to be in {metadata_dir.path}")
     cluster_id = found.cluster_id if found else options.cluster_id or uuid_text(log_dirs.entropy.uuid())
     ids = log_dirs.directory_ids
-    fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.directories if d.path not in ids}
+    for directory in log_dirs.online:
+        if directory.path not in ids and (names := _partitions_in(directory)):
+            raise StorageError(f"{directory.path} has no meta.properties but holds data ({names[0]}): whose is it?")
+    fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.online if d.path not in ids}
     if found is None:
         voter = Voter(options.node_id, fresh[metadata_dir.path], options.controller_endpoints)
         _write_quorum(metadata_dir, voter, options, log_dirs.clock.time_ms())
-    for directory in log_dirs.directories:
+    for directory in log_dirs.online:
         if (directory_id := fresh.get(directory.path)) is not None:
             directory.write_meta_properties(MetaProperties(cluster_id, options.node_id, directory_id))
             ids[directory.path] = directory_id
     return Storage(cluster_id, options.node_id, ids[metadata_dir.path], found is None)
+
+
+def _partitions_in(directory: LogDir) -> list[str]:
+    """What there is beside a half-made format. Raises OSError."""
+    disk, path = directory.disk, directory.path
+    names = [name for name in disk.list_directory(path) if name != METADATA_PARTITION_DIR and parse_name(name)]
+    return [name for name in names if disk.is_directory(f"{path}/{name}")]
 
 
 def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[Message]:

@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
-from klamm.log.io_thread import InlineIo, LanesIo, ThreadIo
+from klamm.log.cleaner import LogCleaner
+from klamm.log.io_thread import Completion, InlineIo, IoThread, LanesIo, ThreadIo
 from klamm.log.log_dirs import LogDirs
 from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.cluster import Endpoint
-from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
+from klamm.metadata.image.image import BROKER_RESOURCE, EMPTY, MetadataDelta, MetadataImage
 from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
 from klamm.metadata.snapshots import SnapshotSettings
 from klamm.metadata.storage_format import FormatOptions, open_storage
 from klamm.seams import Clock, Entropy, Network, SystemClock, SystemEntropy, TcpNetwork, Timer
 from klamm.server.broker import Broker
+from klamm.server.cleaner_settings import cleaner_settings
 from klamm.server.config.listeners import SECURITY_PROTOCOLS
 from klamm.server.config.listeners import Endpoint as ConfiguredEndpoint
 from klamm.server.config_rules import ServerConfigRules
 from klamm.server.coordinators.group_coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
 from klamm.server.coordinators.group_settings import group_settings
 from klamm.server.coordinators.local_partition import LocalCoordinatorPartition
+from klamm.server.directories import DirectoryReports
 from klamm.server.dispatch import Dispatcher
 from klamm.server.fetch_sessions import FetchSessions
 from klamm.server.listener import Limits, Listener
@@ -41,6 +44,10 @@ from klamm.server.topic_creation import TopicCreation
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
+    from klamm.log.loading import Loading, Progress
+    from klamm.log.log_config import LogConfig
+    from klamm.log.log_dir import LogDir
+    from klamm.log.partition_log import PartitionLog
     from klamm.server.config.broker_config import BrokerConfig
 
 log = logging.getLogger(__name__)
@@ -75,11 +82,20 @@ class Node:
         self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
         self._listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
-        self._is_open = self._has_metadata = False
+        self._is_open = self._has_metadata = self._is_serving = False
+        self._loading: Loading | None = None
+        self._reports: DirectoryReports | None = None
+        self.failed: asyncio.Future[str]
+        """Why the node cannot go on; done when that is so. Whoever runs the node is to `halt` it then."""
 
-    async def start(self) -> None:
-        """Start, and return when clients are served. Raises LogDirError, StorageError, OSError, KafkaError."""
+    async def start(self, progress: Progress | None = None) -> None:
+        """Start, and return when clients are served. Raises LogDirError, StorageError, OSError, KafkaError.
+
+        `progress(done, total)` is told of the logs that are loaded, on whatever thread.
+        """
         loop = asyncio.get_running_loop()
+        self.failed = loop.create_future()
+        self._progress = progress
         self.clock = self._clock or SystemClock(loop)
         started_ms = self.clock.monotonic_ms()
         for warning in self.config.warnings:
@@ -89,6 +105,8 @@ class Node:
         try:
             await self._start_on(self.log_dirs)
         except BaseException:
+            if self._loading is not None:
+                self._loading.stop()
             await self._close_listeners()
             if self._has_metadata:
                 self.metadata.close()
@@ -108,7 +126,11 @@ class Node:
             writer=InlineIo() if inline else ThreadIo("klamm-writer", loop.call_soon_threadsafe),
             flusher=InlineIo() if inline else LanesIo("klamm-flusher", loop.call_soon_threadsafe, FLUSHER_THREADS),
             default_config=Settings(self.config, self.node_id).log_config(EMPTY, ""),
+            recovery_threads_per_directory=self.config.int("num.recovery.threads.per.data.dir"),
         )
+
+    def _cleaner_thread(self, name: str) -> IoThread:
+        return InlineIo() if self._disk.is_memory else ThreadIo(name, asyncio.get_running_loop().call_soon_threadsafe)
 
     async def _start_on(self, log_dirs: LogDirs) -> None:
         config = self.config
@@ -118,7 +140,7 @@ class Node:
         )
         storage = open_storage(log_dirs, options)
         self._is_open = True
-        log_dirs.load()
+        log_dirs.on_offline = self._on_offline
         controllers = self._controller_endpoints()
         self.metadata = MetadataNode(
             storage,
@@ -130,15 +152,57 @@ class Node:
         )
         self.broker = self._broker(storage.cluster_id, log_dirs)
         self.metadata.add_publisher(self._publish)
+        self.metadata.replay()
+        await self._load(log_dirs)
         await self.metadata.start()
         self._has_metadata = True
+        self._reports = DirectoryReports(
+            self.metadata,
+            self.clock,
+            node_id=self.node_id,
+            retry_ms=config.int("broker.heartbeat.interval.ms"),
+            failure_timeout_ms=config.long("log.dir.failure.timeout.ms"),
+            give_up=self._fail,
+        )
+        self.broker.replicas.on_directory = self._reports.assign
+        self.broker.replicas.start(self.metadata.image)
+        settings = cleaner_settings(self.broker.settings, self.metadata.image)
+        self._cleaner = log_dirs.cleaner = LogCleaner(log_dirs, settings, self._cleaner_thread)
+        self._is_serving = True
         addresses = await self._open_broker_listeners()
         rack = config.get("broker.rack")
         await self.metadata.register_broker(addresses, None if rack is None else str(rack))
         await self.metadata.unfence()
         self._begin_periodic_work()
+        self._cleaner.start()
         first = addresses[0]
         self.bootstrap_servers = f"{first.host}:{first.port}"
+
+    async def _load(self, log_dirs: LogDirs) -> None:
+        """Open all partitions, off the event loop: a long recovery can be interrupted."""
+        image, node_id = self.metadata.image, self.node_id
+        configs: dict[str, LogConfig] = {}
+
+        def config_of(topic: str) -> LogConfig:
+            if topic not in configs:
+                configs[topic] = self.broker.settings.log_config(image, topic)
+            return configs[topic]
+
+        def belongs(topic: str, index: int, topic_id: bytes | None) -> bytes | None:
+            # Without an id it can only be told by its name. Kafka calls that a stray; here the id may be on its way to
+            # the file when the first records are acknowledged.
+            known = image.topics.by_name.get(topic) if topic_id is None else image.topics.by_id.get(topic_id)
+            registration = None if known is None else known.partitions.get(index)
+            if registration is None or node_id not in registration.replicas:
+                return None
+            return registration.directory(node_id)
+
+        self._loading = log_dirs.begin_load(config_of, self._progress, belongs)
+        loaded = Completion()
+        log_dirs.flusher.submit(self._loading.run, loaded.finish)
+        await loaded
+        log_dirs.finish_load(self._loading)
+        self._loading = None
 
     def _metadata_settings(self, controllers: tuple[Endpoint, ...], voters: tuple[int, ...]) -> MetadataSettings:
         config = self.config
@@ -191,7 +255,11 @@ class Node:
 
     def _publish(self, delta: MetadataDelta, image: MetadataImage) -> None:
         broker = self.broker
+        if not self._is_serving:
+            return  # `Replicas.start` takes the image whole
         broker.replicas.publish(delta, image)
+        if any(resource_type == BROKER_RESOURCE for resource_type, _ in delta.configs or ()):
+            self._cleaner.reconfigure(cleaner_settings(broker.settings, image))
         if delta.topics is not None and delta.topics.deleted_topics:
             names = [topic.name for topic in delta.topics.deleted_topics.values()]
             broker.groups.on_topics_deleted([name for name in names if name not in image.topics.by_name])
@@ -203,6 +271,26 @@ class Node:
             self.broker.groups.on_leadership(partition.index, LocalCoordinatorPartition(partition, self.clock))
         else:
             self.broker.groups.on_resigned(partition.index)
+
+    # --- directories that fail
+
+    def _on_offline(self, directory: LogDir, directory_id: bytes | None, logs: list[PartitionLog]) -> None:
+        """A log directory has failed: serve on without it, if it is not the last and not that of the metadata."""
+        metadata_log = self.log_dirs.metadata_log
+        if metadata_log is not None and metadata_log.log_dir is directory:
+            self._fail(f"{directory.path}, the directory of the metadata log, has failed: {directory.reason}")
+        elif not self.log_dirs.online:
+            self._fail(f"all log directories have failed, the last one was {directory.path}: {directory.reason}")
+        elif self._is_serving:
+            log.warning("%d partitions in %s are offline until the next start", len(logs), directory.path)
+            self.broker.replicas.on_directory_offline(logs)
+            if directory_id is not None and self._reports is not None:
+                self._reports.directory_failed(directory_id)
+
+    def _fail(self, reason: str) -> None:
+        log.critical("this node cannot go on: %s", reason)
+        if not self.failed.done():
+            self.failed.set_result(reason)
 
     # --- listeners
 
@@ -286,8 +374,7 @@ class Node:
 
     async def stop(self) -> None:
         """Stop cleanly: clients are sent away, everything is written, synced and noted as closed."""
-        for timer in self._timers.values():
-            timer.cancel()
+        self._end_periodic_work()
         self.broker.groups.close()
         try:
             await self.metadata.controlled_shutdown()
@@ -297,6 +384,19 @@ class Node:
         self.metadata.close()
         self.log_dirs.close(self.metadata.broker_epoch)
         log.info("node %d has stopped", self.node_id)
+
+    async def halt(self) -> None:
+        """Stop at once, as Kafka does when it loses its metadata: nothing more is written, the next start recovers."""
+        self._end_periodic_work()
+        await self._close_listeners()
+        self.metadata.abandon()
+        self.log_dirs.release()
+
+    def _end_periodic_work(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._reports is not None:
+            self._reports.close()
 
 
 def _positive(value: int) -> int:

@@ -239,6 +239,7 @@ def test_the_same_partition_twice_is_refused(lab: Any) -> None:
     dirs = started(lab, "/a", "/b")
     dirs.create("t", 0, ID, LogConfig(), dirs.directory_ids["/a"])
     lab.disk.make_directory("/b/t-0")
+    lab.disk.write_atomic("/b/t-0/partition.metadata", lab.disk.read("/a/t-0/partition.metadata"))
     crash(dirs)
     again = lab.dirs("/a", "/b")
     again.open()
@@ -249,7 +250,7 @@ def test_the_same_partition_twice_is_refused(lab: Any) -> None:
 def test_what_is_no_partition_is_left_alone(lab: Any) -> None:
     dirs = started(lab)
     future, stray = (f"t-0.00112233445566778899aabbccddeeff{n}-{kind}" for n, kind in (("00", "future"), ("", "stray")))
-    for name in ("lost+found", future, stray, "__cluster_metadata-0", "a-"):
+    for name in (future, stray, "__cluster_metadata-0", "remote-log-index-cache"):
         lab.disk.make_directory(f"/data/{name}")
     lab.disk.write_atomic("/data/file-0", b"")
     crash(dirs)

@@ -17,6 +17,7 @@ from klamm.kproto.metadata_records import BrokerRegistrationChangeRecord, Regist
 from klamm.kproto.schema import Message
 from klamm.kproto.uuids import LOST_DIR, MIGRATING_DIR, UNASSIGNED_DIR, uuid_text
 from klamm.log.machine import CancelTimer, Decision, SetTimer
+from klamm.metadata.controller.directories import DirectoryControl
 from klamm.metadata.controller.leadership import Leadership
 from klamm.metadata.features import METADATA_VERSION, METADATA_VERSION_MIN, is_cordoned_log_dirs_supported
 from klamm.metadata.image.cluster import BrokerRegistration
@@ -58,6 +59,7 @@ class BrokerControl:
         self._local_broker_id = local_broker_id
         self._session_timeout_ms = session_timeout_ms
         self._sessions: set[int] = set()
+        self.directories = DirectoryControl(state, leadership, self.checked)
 
     def register(self, request: BrokerRegistrationRequest) -> Decision[int, Message]:
         """The broker's epoch. Raises KafkaError as a real controller answers a registration it does not take."""
@@ -109,6 +111,7 @@ class BrokerControl:
             records = self.fence(broker.broker_id)
         elif request.want_shut_down and not broker.in_controlled_shutdown:
             records = self._enter_controlled_shutdown(broker)
+        records += self.directories.offline(broker, request.offline_log_dirs)
         if self._is_cordoning_changed(broker, request.cordoned_log_dirs):
             records.append(_change(broker, cordoned_log_dirs=request.cordoned_log_dirs))
         response = BrokerHeartbeatResponse(

@@ -5,7 +5,7 @@ Reads an image and gives records; the partitions that matter are found by going 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from klamm.kproto.metadata_records import PartitionChangeRecord
 from klamm.metadata.controller.partition_change import ElectionRules, change_isr
@@ -51,6 +51,37 @@ class Leadership:
         """What has no leader may get one now."""
         return self._update(lambda partition: not partition.has_leader, add=broker_id)
 
+    def after_lost_directory(self, broker_id: int, directory: bytes) -> list[PartitionChangeRecord]:
+        """A log directory has failed: the broker leaves the ISR of all that it has there (KIP-858)."""
+        return self._update(
+            lambda partition: broker_id in partition.replicas and partition.directory(broker_id) == directory,
+            remove=broker_id,
+        )
+
+    def after_lost_replicas(
+        self, broker_id: int, topic_id: bytes, partition_ids: Sequence[int]
+    ) -> list[PartitionChangeRecord]:
+        """The same for single partitions."""
+        topic = self._state().topics.by_id.get(topic_id)
+        wanted = [] if topic is None else [topic.partitions.get(number) for number in partition_ids]
+        return self._update(
+            lambda partition: any(partition is other for other in wanted) and broker_id in partition.replicas,
+            remove=broker_id,
+        )
+
+    def after_assignment(
+        self, topic_id: bytes, partition_id: int, broker_id: int, directory: bytes
+    ) -> PartitionChangeRecord | None:
+        """The broker's replica is in `directory`; None when that is known."""
+        topic = self._state().topics.by_id[topic_id]
+        partition = topic.partitions[partition_id]
+        directories = tuple(
+            directory if replica == broker_id else known
+            for replica, known in zip(partition.replicas, partition.directories, strict=True)
+        )
+        rules = self._rules_of(topic.name)(partition)
+        return change_isr(partition, topic_id, partition_id, rules, partition.isr, directories=directories)
+
     def after_unclean_shutdown(self, broker_id: int) -> list[PartitionChangeRecord]:
         """A new incarnation that cannot prove a clean stop may lack records: it leaves every ISR and ELR."""
         if not is_elr_supported(self._state().metadata_version):
@@ -63,28 +94,37 @@ class Leadership:
     def _update(
         self, selected: Selection, remove: int | None = None, add: int | None = None, unclean: int | None = None
     ) -> list[PartitionChangeRecord]:
-        image = self._state()
-        brokers, elr_enabled = image.cluster.brokers, image.is_elr_enabled
         records = []
-        for topic, partitions in _select(image, selected):
-            min_insync_replicas = int(self._config(image, topic.name, MIN_INSYNC_REPLICAS) or 1)
-            is_unclean_allowed = self._config(image, topic.name, UNCLEAN_LEADER_ELECTION) == "true"
+        for topic, partitions in _select(self._state(), selected):
+            rules_of = self._rules_of(topic.name, remove, add, unclean)
             for partition_id, partition in partitions:
-
-                def is_alive(broker_id: int, partition: PartitionRegistration = partition) -> bool:
-                    if broker_id in (remove, unclean):
-                        return False
-                    broker = brokers.get(broker_id)
-                    if broker is None or not (broker_id == add or broker.is_active):
-                        return False
-                    return broker.has_online_directory(partition.directory(broker_id))
-
-                rules = ElectionRules(is_alive, elr_enabled, min_insync_replicas, is_unclean_allowed)
                 isr = [broker_id for broker_id in partition.isr if broker_id not in (remove, unclean)]
-                record = change_isr(partition, topic.topic_id, partition_id, rules, isr, unclean)
+                record = change_isr(partition, topic.topic_id, partition_id, rules_of(partition), isr, unclean)
                 if record is not None:
                     records.append(record)
         return records
+
+    def _rules_of(
+        self, topic: str, remove: int | None = None, add: int | None = None, unclean: int | None = None
+    ) -> Callable[[PartitionRegistration], ElectionRules]:
+        """The rules for the partitions of one topic. `remove` and `unclean` may not lead, `add` may though fenced."""
+        image = self._state()
+        brokers, elr_enabled = image.cluster.brokers, image.is_elr_enabled
+        min_insync_replicas = int(self._config(image, topic, MIN_INSYNC_REPLICAS) or 1)
+        is_unclean_allowed = self._config(image, topic, UNCLEAN_LEADER_ELECTION) == "true"
+
+        def rules(partition: PartitionRegistration) -> ElectionRules:
+            def is_alive(broker_id: int) -> bool:
+                if broker_id in (remove, unclean):
+                    return False
+                broker = brokers.get(broker_id)
+                if broker is None or not (broker_id == add or broker.is_active):
+                    return False
+                return broker.has_online_directory(partition.directory(broker_id))
+
+            return ElectionRules(is_alive, elr_enabled, min_insync_replicas, is_unclean_allowed)
+
+        return rules
 
     def _config(self, image: MetadataImage, topic: str, key: str) -> str | None:
         return effective_topic_config(image, topic, key, self._node_id, self._static_configs)

@@ -34,10 +34,12 @@ def change_isr(
     rules: ElectionRules,
     target_isr: Sequence[int],
     unclean_shutdown: int | None = None,
+    directories: Sequence[bytes] | None = None,
 ) -> PartitionChangeRecord | None:
     """The record that gives the partition `target_isr` and the leader that follows from it; None for no change.
 
     `unclean_shutdown` is a broker whose disk can no longer be trusted: it leaves the eligible leader replicas too.
+    `directories`: where the replicas are from now on.
     """
     record = PartitionChangeRecord(partition_id=partition_id, topic_id=topic_id)
     isr = tuple(target_isr)
@@ -61,6 +63,8 @@ def change_isr(
         record.isr = list(isr)
     if rules.elr_enabled:
         _keep_last_known_leader(partition, record)
+    if directories is not None and tuple(directories) != partition.directories:
+        record.directories = list(directories)
     return None if _is_empty(record) else record
 
 
@@ -116,4 +120,5 @@ def _is_empty(record: PartitionChangeRecord) -> bool:
         and record.eligible_leader_replicas is None
         and record.last_known_elr is None
         and record.leader_recovery_state < 0
+        and record.directories is None
     )
