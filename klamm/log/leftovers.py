@@ -24,14 +24,14 @@ FUTURE_SUFFIX: Final = "-future"
 STRAY_SUFFIX: Final = "-stray"
 _NAME_BYTES_MAX: Final = 255
 _SUFFIXED: Final = re.compile(r"(?P<partition>\S+-\S+)\.\S+(?P<suffix>-delete|-future|-stray)\Z")
-_PARTITION: Final = re.compile(r"(?P<topic>.+)-(?P<index>\d{1,10})\Z", re.ASCII | re.DOTALL)
+_PARTITION: Final = re.compile(r"(?P<topic>.+)-(?P<partition>\d{1,10})\Z", re.ASCII | re.DOTALL)
 
 
 class PartitionName(NamedTuple):
     """The name of a partition's directory; `suffix` is empty or one of the three."""
 
     topic: str
-    index: int
+    partition: int
     suffix: str = ""
 
 
@@ -43,7 +43,7 @@ def parse_name(name: str) -> PartitionName | None:
     match = _PARTITION.match(name if suffixed is None else suffixed["partition"])
     if match is None:
         return None
-    return PartitionName(match["topic"], int(match["index"]), "" if suffixed is None else suffixed["suffix"])
+    return PartitionName(match["topic"], int(match["partition"]), "" if suffixed is None else suffixed["suffix"])
 
 
 def suffixed_name(topic: str, index: int, suffix: str, entropy: Entropy) -> str:
@@ -96,7 +96,7 @@ def resume(directory: LogDir, name: str, parsed: PartitionName, delay_ms: int) -
 
 def promote(directory: LogDir, name: str, parsed: PartitionName) -> str:
     """End a move whose target the metadata has taken over already; the partition's new name. Raises OSError."""
-    target = f"{parsed.topic}-{parsed.index}"
+    target = f"{parsed.topic}-{parsed.partition}"
     directory.disk.rename(f"{directory.path}/{name}", f"{directory.path}/{target}")
     directory.disk.fsync_directory(directory.path)
     _logger.info("%s/%s has become %s: the metadata has the replica here", directory.path, name, target)

@@ -50,7 +50,8 @@ class DirectoryPlan(NamedTuple):
 def plan_directory(directory: LogDir, is_clean: bool) -> tuple[DirectoryPlan, list[tuple[str, PartitionName]]]:
     """What is in a log directory: partitions to load, and those with a suffix. Raises OSError, LogDirError."""
     disk = directory.disk
-    names, suffixed = [], []
+    names: list[tuple[str, PartitionName]] = []
+    suffixed: list[tuple[str, PartitionName]] = []
     for name in disk.list_directory(directory.path):
         path = f"{directory.path}/{name}"
         if name in _NOT_OURS or not disk.is_directory(path):
@@ -162,7 +163,7 @@ class Loading:
             self._report()
 
     def _load(self, plan: DirectoryPlan, name: str, parsed: PartitionName) -> None:
-        directory, key = plan.directory, (parsed.topic, parsed.index)
+        directory, key = plan.directory, (parsed.topic, parsed.partition)
         path = f"{directory.path}/{name}"
         if self._belongs is not None and self._belongs(*key, topic_id_of(directory.disk, path)) is None:
             with self._lock:

@@ -258,16 +258,16 @@ class LogDirs:
         if belongs is None:
             return False
         topic_id = topic_id_of(self.disk, f"{plan.directory.path}/{name}")
-        home = None if topic_id is None else belongs(parsed.topic, parsed.index, topic_id)
+        home = None if topic_id is None else belongs(parsed.topic, parsed.partition, topic_id)
         return home is not None and home == self.directory_ids[plan.directory.path]
 
     def _promote(self, plans: list[DirectoryPlan], plan: DirectoryPlan, name: str, parsed: PartitionName) -> None:
-        old = f"{parsed.topic}-{parsed.index}", PartitionName(parsed.topic, parsed.index)
+        old = f"{parsed.topic}-{parsed.partition}", PartitionName(parsed.topic, parsed.partition)
         for other in plans:
             if old in other.names:
                 try:
                     delay_ms = self.default_config.file_delete_delay_ms
-                    begin_delete(other.directory, old[0], parsed.topic, parsed.index, delay_ms)
+                    begin_delete(other.directory, old[0], parsed.topic, parsed.partition, delay_ms)
                     other.names.remove(old)
                 except OSError as error:
                     other.directory.fail(error)
@@ -300,7 +300,7 @@ class LogDirs:
             self._leave(log if log.topic_id is None else other)
         for directory, name, parsed in loading.strays:
             if directory.failure is None:
-                self._stray(directory, name, parsed.topic, parsed.index)
+                self._stray(directory, name, parsed.topic, parsed.partition)
         self._is_loaded = True
 
     def _leave(self, log: PartitionLog) -> None:
