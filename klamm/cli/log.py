@@ -8,6 +8,7 @@ from typing import Final
 
 _COMMANDS: Final = {
     "dump": "show what is in segments, indexes, snapshots, checkpoints and coordinator records",
+    "verify": "check a data directory or a partition, and tell what recovery would do about each finding",
 }
 
 

@@ -21,8 +21,8 @@ from klamm.log.segment import LOG_SUFFIX, OFFSET_INDEX_SUFFIX
 if TYPE_CHECKING:
     from klamm.log.disk import Disk, File
 
-_OFFSET_ENTRY: Final = struct.Struct(">ii")
-_TIME_ENTRY: Final = struct.Struct(">qi")
+OFFSET_ENTRY: Final = struct.Struct(">ii")
+TIME_ENTRY: Final = struct.Struct(">qi")
 _TXN_ENTRY: Final = struct.Struct(">bBqqqq")
 """Kafka reads the first byte of the version alone."""
 _SPAN: Final = struct.Struct(">qi4xb6xi")
@@ -34,7 +34,7 @@ def index_facts(disk: Disk, file: DataFile, options: DumpOptions) -> Facts:
     data = disk.read(file.path)
     if options.progress is not None:
         options.progress(len(data))
-    entry = _OFFSET_ENTRY if file.kind == OFFSET_INDEX else _TIME_ENTRY
+    entry = OFFSET_ENTRY if file.kind == OFFSET_INDEX else TIME_ENTRY
     if not data and (file.kind == OFFSET_INDEX or not options.index_sanity_check):
         yield {"fact": "empty", "file": file.path}
         return
@@ -78,7 +78,7 @@ def insane(data: bytes, entry: struct.Struct, file: DataFile) -> str | None:
     return None
 
 
-def _rows(data: bytes, entry: struct.Struct, offset_at: int) -> Iterator[tuple[int, int]]:
+def index_rows(data: bytes, entry: struct.Struct, offset_at: int) -> Iterator[tuple[int, int]]:
     """The entries before the zeros: no entry but the first can have the base offset."""
     for number, row in enumerate(entry.iter_unpack(data[: len(data) // entry.size * entry.size])):
         if number and row[offset_at] == 0:
@@ -88,7 +88,7 @@ def _rows(data: bytes, entry: struct.Struct, offset_at: int) -> Iterator[tuple[i
 
 def _offset_entries(file: DataFile, data: bytes, log: File | None, options: DumpOptions) -> Facts:
     size = 0 if log is None else log.size()
-    for relative, position in _rows(data, _OFFSET_ENTRY, 0):
+    for relative, position in index_rows(data, OFFSET_ENTRY, 0):
         offset = file.offset + relative
         if not options.verify_index_only:
             yield {"fact": "index_entry", "file": file.path, "offset": offset, "position": position}
@@ -123,7 +123,7 @@ def _offset_index(disk: Disk, file: DataFile) -> list[tuple[int, int]]:
     except FileNotFoundError:
         return []
     found: list[tuple[int, int]] = []
-    for relative, position in _rows(data, _OFFSET_ENTRY, 0):
+    for relative, position in index_rows(data, OFFSET_ENTRY, 0):
         if found and (file.offset + relative, position) <= found[-1]:
             break
         found.append((file.offset + relative, position))
@@ -162,7 +162,7 @@ def _time_entries(
 ) -> Facts:
     finder = None if log is None else _Finder(log, index)
     previous = NO_TIMESTAMP
-    for timestamp, relative in _rows(data, _TIME_ENTRY, 1):
+    for timestamp, relative in index_rows(data, TIME_ENTRY, 1):
         offset = file.offset + relative
         if not options.verify_index_only:
             yield {"fact": "time_index_entry", "file": file.path, "timestamp": timestamp, "offset": offset}

@@ -79,7 +79,7 @@ def _meta_properties(disk: Disk, file: DataFile) -> list[Fact]:
             "fact": "meta_properties",
             "cluster_id": found.cluster_id,
             "node_id": found.node_id,
-            "directory_id": uuid_text(found.directory_id),
+            "directory_id": None if found.directory_id is None else uuid_text(found.directory_id),
         }
     ]
 
