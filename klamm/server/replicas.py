@@ -38,6 +38,7 @@ class Replicas:
         self._by_id: dict[tuple[bytes, int], Partition] = {}
         self._image: MetadataImage | None = None
         self._touched: list[Partition] = []
+        self._min_insync_replicas: dict[str, int] = {}
         self._listeners: list[Callable[[Partition, bool], None]] = []
         self._offline: dict[tuple[str, int], bytes | None] = {}
         """(topic, partition) to topic id of what is in a directory that has failed, or may be in one."""
@@ -79,6 +80,7 @@ class Replicas:
     def start(self, image: MetadataImage) -> None:
         """Take on what the metadata has here. The logs are loaded; what follows comes by `publish`."""
         self._image = image
+        self._min_insync_replicas.clear()
         for topic in image.topics.by_id.values():
             for index, registration in topic.partitions.items():
                 if self._node_id not in registration.replicas:
@@ -93,6 +95,7 @@ class Replicas:
     def publish(self, delta: MetadataDelta, image: MetadataImage) -> None:
         """Follow a change of the metadata."""
         self._image = image
+        self._min_insync_replicas.clear()
         if delta.topics is not None:
             known = delta.topics.image
             changes = delta.topics.local_changes(self._node_id)
@@ -156,11 +159,18 @@ class Replicas:
             registration.isr,
             self._touched.append,
         )
-        partition.min_insync_replicas = self._settings.min_insync_replicas(image, topic)
+        partition.min_insync_replicas = self._min_insync_replicas_of(image, topic)
         _begin_epoch(partition)
         self._by_name[topic, index] = self._by_id[topic_id, index] = partition
         for listener in self._listeners:
             listener(partition, True)
+
+    def _min_insync_replicas_of(self, image: MetadataImage, topic: str) -> int:
+        """Looked up once for all partitions of a topic that one change of the metadata brings."""
+        found = self._min_insync_replicas.get(topic)
+        if found is None:
+            found = self._min_insync_replicas[topic] = self._settings.min_insync_replicas(image, topic)
+        return found
 
     def _log(
         self, image: MetadataImage, where: TopicPartition, directory_id: bytes | None, is_new: bool

@@ -251,7 +251,8 @@ def test_meta_properties(disk: MemoryDisk) -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "cluster.id is missing"), ("version=2", "version"), ("version=1\nnode.id=1\ndirectory.id=" + UUID, "cluster.id is missing"),
+    [("", "cluster.id is missing"), ("version=2", "version"),
+     ("version=1\nnode.id=1\ndirectory.id=" + UUID, "cluster.id is missing"),
      ("version=1\ncluster.id=a\nnode.id=x\ndirectory.id=" + UUID, "x"),
      ("version=1\ncluster.id=a\nnode.id=1\ndirectory.id=zz", "UUID")],
 )  # fmt: skip

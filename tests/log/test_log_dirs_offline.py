@@ -185,7 +185,7 @@ def test_the_epochs_of_the_clean_stops_must_agree(lab: Any) -> None:
 
 
 def test_the_same_directory_twice(lab: Any, tmp_path: Path) -> None:
-    with pytest.raises(LogDirError, match="log.dirs has /a/ twice"):
+    with pytest.raises(LogDirError, match=r"log\.dirs has /a/ twice"):
         lab.dirs("/a", "/b", "/a/").open()
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
@@ -222,7 +222,7 @@ def test_an_old_file_gets_a_directory_id(lab: Any) -> None:
     assert again.directory_ids == dirs.directory_ids
     again.release()
     lab.disk.write_atomic("/a/meta.properties", b"hello")
-    with pytest.raises(LogDirError, match="cluster.id is missing"):
+    with pytest.raises(LogDirError, match=r"cluster\.id is missing"):
         lab.dirs("/a", "/b").open()
 
 
