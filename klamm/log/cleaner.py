@@ -16,7 +16,7 @@ from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, cleaner_metrics, swap, upkeep
 from klamm.log.cleaner_metrics import CleanerMetrics
 from klamm.log.cleaning import CleanedGroup, Pass
-from klamm.log.cleaning_plan import CleanerSettings, Dirtiness, PlannedSegment, dirtiness, is_due, plan
+from klamm.log.cleaning_plan import CleanerSettings, Dirtiness, dirtiness, is_due, plan
 from klamm.log.offset_map import OffsetMap
 from klamm.log.throttle import Throttle
 
@@ -54,7 +54,8 @@ class _Cleaning:
         self.key = key
         self.log = log
         self.dirt = dirt
-        self.segments = {segment.base_offset: segment for segment in segments}
+        self.segments = {segment.base_offset: (segment, segment.size) for segment in segments}
+        """Those that are still to be replaced, with their sizes at the beginning."""
         self.run: Pass
         self.steps: Iterator[CleanedGroup]
         self.group: CleanedGroup | None = None
@@ -164,6 +165,10 @@ class LogCleaner:
             if log is not None and log.log_dir is log_dir and log.log_end_offset < offset:
                 self.offsets[key] = log.log_end_offset
                 has_changed = True
+        for worker in self._workers:
+            cleaning = worker.cleaning
+            if cleaning is not None and cleaning.log.log_dir is log_dir and not self._is_as_planned(cleaning):
+                cleaning.is_aborted = True
         if has_changed:
             path = f"{log_dir.path}/{checkpoint.CLEANER_OFFSET}"
             checkpoint.write_offsets(log_dir.disk, path, self._offsets_of(log_dir))
@@ -283,11 +288,11 @@ class LogCleaner:
         """Swap the cleaned segment in, if its originals are still what they were."""
         group, log = cleaning.group, cleaning.log
         assert group is not None
-        if cleaning.is_aborted or not self._is_as_planned(cleaning, group.replaced):
+        if cleaning.is_aborted or not self._is_as_planned(cleaning):
             self._remove_cleaned(worker, log, group)
             self._ended(worker, cleaning, CleaningAborted())
             return
-        old = [cleaning.segments[planned.base_offset] for planned in group.replaced]
+        old = [cleaning.segments.pop(planned.base_offset)[0] for planned in group.replaced]
         try:
             deleted = swap.swap_in(log, group.base_offset, group.size, group.suffixes, old)
         except OSError as error:
@@ -300,15 +305,15 @@ class LogCleaner:
         log = cleaning.log
         return self._log_dirs.logs.get(cleaning.key) is log and log.log_dir.failure is None
 
-    def _is_as_planned(self, cleaning: _Cleaning, replaced: list[PlannedSegment]) -> bool:
+    def _is_as_planned(self, cleaning: _Cleaning) -> bool:
+        """Whether the log is there and has all segments that are still to be replaced, uncut."""
         if not self._is_current(cleaning):
             return False
         there = {segment.base_offset: segment for segment in cleaning.log.segments}
+        active = cleaning.log.active_segment
         return all(
-            there.get(planned.base_offset) is cleaning.segments[planned.base_offset]
-            and there[planned.base_offset].size == planned.size
-            and there[planned.base_offset] is not cleaning.log.active_segment
-            for planned in replaced
+            there.get(base_offset) is segment and segment.size == size and segment is not active
+            for base_offset, (segment, size) in cleaning.segments.items()
         )
 
     def _remove_cleaned(self, worker: _Worker, log: PartitionLog, group: CleanedGroup) -> None:
@@ -319,14 +324,14 @@ class LogCleaner:
         worker.cleaning = None
         key, log = cleaning.key, cleaning.log
         del self.in_progress[key]
-        is_current = self._is_current(cleaning)
-        if error is None and is_current and not cleaning.is_aborted:
-            self._succeeded(worker, cleaning)
-        elif isinstance(error, OSError):
-            if is_current:
+        # What is met in a log that was changed meanwhile means nothing.
+        if not cleaning.is_aborted and self._is_as_planned(cleaning):
+            if error is None:
+                self._succeeded(worker, cleaning)
+            elif isinstance(error, OSError):
                 log.log_dir.fail(error)
-        elif error is not None and not isinstance(error, CleaningAborted) and is_current:
-            self._give_up(key, log, error)
+            elif not isinstance(error, CleaningAborted):
+                self._give_up(key, log, error)
         if not worker.is_stopped:
             self._delete_old_segments()
             self._rest(worker, self._settings.backoff_ms if error is not None else 0)
