@@ -23,7 +23,7 @@ class OffsetIndex(IndexEntries):
         """Raise CorruptIndex when the last entry makes no sense for a segment of `segment_size` bytes."""
         if self._keys:
             relative, position = self._keys[-1], self._values[-1]
-            if relative < 0 or not 0 <= position < segment_size:
+            if relative < 0 or not 0 < position < segment_size:  # the first batch never has an entry
                 raise CorruptIndex(f"an index that ends with offset {relative} at {position} of {segment_size} bytes")
 
     def append(self, offset: int, position: int) -> None:

@@ -115,17 +115,15 @@ def aborted_of(producers: ProducerState, completed: CompletedTxn) -> AbortedTxn:
     return aborted_txn(completed, producers.last_stable_offset_after(completed))
 
 
-def replay(producers: ProducerState, segments: Iterable[LogSegment], start: int, end: int) -> None:
-    """Take all batches of `segments` that hold offsets of [start, end)."""
+def replay(producers: ProducerState, segments: Iterable[LogSegment], start: int) -> None:
+    """Take all batches of `segments` that hold `start` or later offsets."""
     for segment in segments:
-        if segment.base_offset >= end or not segment.size:
+        if not segment.size:
             continue
         found = segment.find(start, segment.size) if segment.base_offset < start else (0, 0, 0)
         if found is None:
             continue
         for position, header in segment.headers(found[0], segment.size):
-            if header[0] >= end:
-                break
             if header[9] >= 0:
                 take_batch(producers, header, memoryview(segment.peek(position, header[1] + LOG_OVERHEAD)))
 
@@ -160,7 +158,7 @@ def load_producers(
             if newest < segment.base_offset < end and segment.base_offset in keep_at:
                 newest = segment.base_offset
                 snapshots.write(newest, producers)
-            replay(producers, [segment], offset, end)
+            replay(producers, [segment], offset)
         offset = newest
     producers.map_end_offset = end
     return offset
@@ -174,46 +172,52 @@ def covering(segments: list[LogSegment], offset: int) -> list[LogSegment]:
     return segments[max(first, 0) :]
 
 
-def check_txn_index(
-    segments: list[LogSegment], place: int, snapshots: Snapshots, start: int, is_compacted: bool
-) -> None:
+def check_txn_index(segments: list[LogSegment], place: int, snapshots: Snapshots, start: int) -> None:
     """Make the aborted transactions of `segments[place]` anew if the file does not agree with the batches.
 
     `start` is the log's start offset. Only what is there is checked: that an entry is missing is not seen.
     """
     segment = segments[place]
     try:
-        is_sound = all(_is_told(segment, aborted, is_compacted) for aborted in segment.txn_index.entries)
+        is_sound = all(_is_told(segment, aborted) for aborted in segment.txn_index.entries)
         lasts = [aborted.last_offset for aborted in segment.txn_index.entries]
         if is_sound and lasts == sorted(set(lasts)):
             return
+        can_be_kept = True
     except CorruptIndex:
-        pass
-    _logger.warning("%s does not agree with its segment and is made anew", segment.txn_index.path)
+        can_be_kept = False
     producers = ProducerState()
     load_producers(producers, segments[:place], snapshots, start, segment.base_offset)
-    rows = []
+    rows, end = [], 0
     for position, header in segment.headers(0, segment.size):
+        end = position + header[1] + LOG_OVERHEAD
         if header[9] >= 0:
             batch = memoryview(segment.peek(position, header[1] + LOG_OVERHEAD))
             completed = take_batch(producers, header, batch)
             if completed is not None and completed.is_aborted:
                 rows.append(aborted_of(producers, completed))
+    if end < segment.size and can_be_kept:
+        _logger.warning("%s does not agree with its segment, which is damaged itself", segment.txn_index.path)
+        return
+    _logger.warning("%s does not agree with its segment and is made anew", segment.txn_index.path)
     segment.txn_index.replace(rows)
 
 
-def _is_told(segment: LogSegment, aborted: AbortedTxn, is_compacted: bool) -> bool:
-    """Whether the batches at both offsets of an entry tell the same; compaction may have removed the first one."""
+def _is_told(segment: LogSegment, aborted: AbortedTxn) -> bool:
+    """Whether the batches at both offsets of an entry tell the same; compaction may have left gaps there."""
     producer_id, first, last, stable = aborted
     if not (0 <= first <= last and segment.base_offset <= last and 0 <= stable <= last + 1):
         return False
     for offset, mask in ((last, records.CONTROL), (first, records.TRANSACTIONAL)):
-        found = segment.find(offset, segment.size) if offset >= segment.base_offset else None
-        if found is None or found[2] != offset:
-            if offset >= segment.base_offset and not is_compacted:
-                return False
+        if offset < segment.base_offset:
             continue
-        _, header = next(segment.headers(found[0], segment.size))
-        if header[9] != producer_id or not header[5] & mask:
+        found = segment.find(offset, segment.size)
+        if found is None:
+            return False
+        _, header = next(segment.headers(found[0], segment.size), (0, None))
+        if header is None:
+            return False
+        is_gap = header[0] > offset
+        if not is_gap and (header[0] != offset or header[9] != producer_id or not header[5] & mask):
             return False
     return True

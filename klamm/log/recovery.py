@@ -127,7 +127,7 @@ def _load(
     unread = len(segments) if is_clean else _first_to_read(segments, recovery_point)
     is_read = unread < len(segments)
     epochs = _read_epochs(disk, directory, segments[:unread])
-    _check_indexes(segments[:unread], names, snapshots, log_start_offset, config)
+    _check_indexes(segments[:unread], names, snapshots, log_start_offset)
     end_offset = -1
     if is_read:
         end_offset = _recover(disk, segments, unread, epochs, producers, snapshots, log_start_offset, now_ms)
@@ -137,6 +137,7 @@ def _load(
         # Records below the log start are nobody's any more; Kafka begins anew there too.
         if segments:
             epochs.clear()
+            disk.write_atomic(f"{directory}/{epoch_checkpoint.FILE}", epochs.encode())
         _remove(disk, segments)
         segments = [LogSegment.create(disk, directory, log_start_offset, now_ms)]
         end_offset, is_read = log_start_offset, False
@@ -223,9 +224,7 @@ def _read_epochs(disk: Disk, directory: str, segments: list[LogSegment]) -> Lead
 # -- what is not read again --
 
 
-def _check_indexes(
-    segments: list[LogSegment], names: list[str], snapshots: Snapshots, start: int, config: LogConfig
-) -> None:
+def _check_indexes(segments: list[LogSegment], names: list[str], snapshots: Snapshots, start: int) -> None:
     """Make missing indexes anew; see that aborted transactions are those of the batches."""
     known = set(names)
     for place, segment in enumerate(segments):
@@ -234,7 +233,7 @@ def _check_indexes(
             _logger.warning("%s: an index is missing; both are made anew", segment.path)
             segment.rebuild_indexes()
         if stem + TXN_INDEX_SUFFIX in known:
-            check_txn_index(segments, place, snapshots, start, config.is_compact)
+            check_txn_index(segments, place, snapshots, start)
 
 
 def _end(segment: LogSegment) -> int:

@@ -232,11 +232,15 @@ class LogSegment:
             return  # the offset index was wrong, and both are new
         is_met = timestamp == NO_TIMESTAMP
         next_offset, end = self.base_offset, position
+        largest = last_at = 0
         for at, header in self.headers(position, self.size):
             next_offset, end = header[0] + header[6] + 1, at + header[1] + LOG_OVERHEAD
+            largest, last_at = max(largest, end - at), at
             if header[8] > timestamp:
                 raise CorruptIndex(f"a time index that ends with timestamp {timestamp}, a batch has {header[8]}")
             is_met = is_met or (header[8] == timestamp and header[0] <= offset < next_offset)
+        if last_at - position > 4 * self.index_interval_bytes + 2 * largest:
+            raise CorruptIndex(f"an index without an entry behind byte {position}")
         self._end = self.size, next_offset, end
         if not is_met and not self._has_timestamp(timestamp, offset):
             raise CorruptIndex(f"a time index that ends with timestamp {timestamp}, which offset {offset} has not")

@@ -1,0 +1,225 @@
+"""The one table of what klamm does otherwise than real Kafka with damage, and why. docs/recovery.md is made from it.
+
+A reason explains a difference of a copy only where klamm's own side is right in itself (`comparing.faults`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from compat.damage.comparing import Difference, Outcome, disorder, spans
+from klamm.kproto.records import HEADER
+
+_STATE = ("log_end", "last_stable", "recovery_point", "snapshots")
+
+
+class Reason(NamedTuple):
+    """`explains` tells whether a difference is of this kind; the texts are for people."""
+
+    name: str
+    when: str
+    kafka: str
+    klamm: str
+    why: str
+    explains: Callable[[Outcome, Difference], bool]
+
+
+def _files(outcome: Outcome) -> set[str]:
+    return {kind.file for kind in outcome.copy.kinds}
+
+
+def _is_refusal(difference: Difference, *words: str) -> bool:
+    return difference.name == "refusal" and bool(difference.kafka) and any(word in difference.kafka for word in words)
+
+
+def _epochs_malformed(outcome: Outcome, difference: Difference) -> bool:
+    return "epochs" in _files(outcome) and _is_refusal(
+        difference, "checkpoint file", "NumberFormatException", "leader epoch entry"
+    )
+
+
+def _epochs_missing(outcome: Outcome, difference: Difference) -> bool:
+    """klamm has more, and all that it has more is what the batches say."""
+    if difference.name != "epochs" or difference.klamm == difference.kafka:
+        return False
+    known = set()
+    for data in outcome.klamm_facts["log"].values():
+        known |= {HEADER.unpack_from(data, at)[2] for at in spans(data)[0]}
+    return bool({"epochs", "segment"} & _files(outcome)) and {epoch for epoch, _ in difference.klamm} <= known
+
+
+def _stray_name(outcome: Outcome, difference: Difference) -> bool:
+    return "stray" in _files(outcome) and _is_refusal(difference, "NumberFormatException", "StringIndexOutOfBounds")
+
+
+def _txnindex_refused(outcome: Outcome, difference: Difference) -> bool:
+    return _is_refusal(difference, "aborted transaction version", "appended transactions must increase")
+
+
+def _transaction_state_refused(outcome: Outcome, difference: Difference) -> bool:
+    return _is_refusal(difference, "which was not started", "Expected transactional write")
+
+
+def _index_not_checked(outcome: Outcome, difference: Difference) -> bool:
+    return difference.name in ("index", "timeindex") and not outcome.is_read_again(difference.offset)
+
+
+def _end_by_wrong_index(outcome: Outcome, difference: Difference) -> bool:
+    """Kafka's end is wrong, or it refuses over it; klamm's is that of the batches in the last segment."""
+    if not outcome.copy.is_clean:
+        return False
+    if _is_refusal(difference, "CorruptRecordException", "IllegalArgumentException", "InvalidRecord", "Overflow"):
+        return True
+    return difference.name in _STATE and outcome.kafka.log_end != outcome.klamm.log_end
+
+
+def _txnindex_not_checked(outcome: Outcome, difference: Difference) -> bool:
+    return difference.name == "txnindex" and not outcome.is_read_again(difference.offset)
+
+
+def _clean_tail(outcome: Outcome, difference: Difference) -> bool:
+    if not outcome.copy.is_clean or difference.name not in ("log", "index", "timeindex", *_STATE):
+        return False
+    last = max(outcome.klamm_facts["log"])
+    ours, theirs = outcome.klamm_facts["log"][last], outcome.kafka_facts["log"].get(last, b"")
+    return len(theirs) > len(ours) and theirs.startswith(ours) and spans(ours)[1] == len(ours)
+
+
+def _out_of_order(outcome: Outcome, difference: Difference) -> bool:
+    """The log ends where offsets do not rise: what klamm has is a part of what Kafka was given."""
+    return "offset" in disorder(outcome)
+
+
+def _magic(outcome: Outcome, difference: Difference) -> bool:
+    return "magic" in disorder(outcome)
+
+
+def _producers_kept(outcome: Outcome, difference: Difference) -> bool:
+    """Kafka has dropped snapshots, and with a clean stop what they said."""
+    if difference.name == "snapshots":
+        return difference.klamm is not None and (difference.kafka or {}).items() <= difference.klamm.items()
+    theirs, ours = outcome.kafka_facts.get("snapshots"), outcome.klamm_facts.get("snapshots")
+    return difference.name == "last_stable" and theirs != ours and outcome.kafka.last_stable > outcome.klamm.last_stable
+
+
+def _missing_index(outcome: Outcome, difference: Difference) -> bool:
+    """Kafka reads a segment again that has no offset index, and cuts it."""
+    return difference.name in ("log", "txnindex", "epochs") and not outcome.is_read_again(difference.offset)
+
+
+REASONS: tuple[Reason, ...] = (
+    Reason(
+        "epochs that are no checkpoint",
+        "leader-epoch-checkpoint cannot be read",
+        "the log directory goes offline, or the broker ends with an exception",
+        "a warning; the epochs are taken from the headers of the batches",
+        "the file says nothing that the batches do not say; one damaged text file should not stop all partitions",
+        _epochs_malformed,
+    ),
+    Reason(
+        "epochs lost",
+        "leader-epoch-checkpoint is missing or empty and its batches are there",
+        "no epochs, but those of the batches that recovery reads",
+        "the epochs of all batches",
+        "followers and consumers that ask where an epoch ends get the right answer instead of none",
+        _epochs_missing,
+    ),
+    Reason(
+        "a file name without an offset",
+        "a file called like an index, a log or a snapshot has no number before its dot",
+        "the broker ends with a NumberFormatException",
+        "the file is left alone",
+        "it belongs to no segment",
+        _stray_name,
+    ),
+    Reason(
+        "a transaction index of an unknown version",
+        "an entry of a .txnindex has a version that is not 0, or its entries do not rise",
+        "the broker ends with an exception",
+        "the file is made anew from the batches",
+        "all that it says stands in the batches",
+        _txnindex_refused,
+    ),
+    Reason(
+        "a marker without its transaction",
+        "a snapshot that is readable but is not of this log, or a missing segment, hides where a transaction began",
+        "the broker ends with an exception",
+        "the marker ends nothing",
+        "the records are there and can be served",
+        _transaction_state_refused,
+    ),
+    Reason(
+        "indexes that are not checked",
+        "an .index or .timeindex is wrong in a segment that is not read again",
+        "the file is used as it is: reads begin at a wrong place, lookups by time miss records",
+        "an entry is used only if its batch agrees, the last time entry only if the batches at the end do; "
+        "else, or if a file is missing, both are made anew",
+        "a wrong index must never yield wrong bytes, nor let retention delete too early",
+        _index_not_checked,
+    ),
+    Reason(
+        "a transaction index that is not checked",
+        "a .txnindex says what the batches do not say, in a segment that is not read again",
+        "it is used as it is: aborted records are served as committed ones, or the reverse",
+        "an entry must agree with the marker and the first batch; else the file is made anew",
+        "a wrong index must never yield wrong records",
+        _txnindex_not_checked,
+    ),
+    Reason(
+        "the end of the log by a wrong index",
+        "the index of the last segment, or the segment itself, is wrong after a clean stop",
+        "the end offset is looked for where the index points: it falls back, so that offsets are given twice, "
+        "or the broker ends with an exception",
+        "the end is behind the last whole batch of the file",
+        "an offset that was given must not be given again",
+        _end_by_wrong_index,
+    ),
+    Reason(
+        "a tail after a clean stop",
+        "the last segment ends with bytes that are no whole batch although the stop was clean",
+        "the bytes stay; the next batch is appended behind them, where no reader gets",
+        "they are cut off with a warning",
+        "what is appended must be readable",
+        _clean_tail,
+    ),
+    Reason(
+        "offsets that do not rise",
+        "a batch above the recovery point has a right CRC and an offset that is not above the one before it "
+        "(the CRC does not cover the offset)",
+        "the batch is kept and served under the wrong offset; or, if an index entry falls there, the whole segment is "
+        "emptied; or the broker ends with an exception",
+        "the log ends before it, as before any other damage",
+        "a record must not be served under an offset that it never had",
+        _out_of_order,
+    ),
+    Reason(
+        "a batch of an unknown version",
+        "the magic byte (which the CRC does not cover) of a batch above the recovery point is higher than 2",
+        "the batch is kept, and no client can read beyond it",
+        "the log ends before it, as before any other damage",
+        "nobody can read it",
+        _magic,
+    ),
+    Reason(
+        "producers that are forgotten",
+        "snapshots are missing after a clean stop, or a segment was read again for its missing index",
+        "snapshots above that segment are removed; without any, all producers and open transactions are forgotten",
+        "snapshots that are right are kept, and producers are read from the batches behind the newest",
+        "a duplicate must not be taken for a new batch, nor an open transaction for a decided one",
+        _producers_kept,
+    ),
+    Reason(
+        "a segment without its index",
+        "the .index of a segment below the recovery point is missing and the segment is damaged",
+        "the segment is read again and cut where it is damaged, in the middle of the log",
+        "only its indexes are made anew; the damage stays where it was",
+        "what stands behind the damage can still be read",
+        _missing_index,
+    ),
+)
+
+
+def explanation(outcome: Outcome, difference: Difference) -> Reason | None:
+    """The first reason that explains a difference."""
+    return next((reason for reason in REASONS if reason.explains(outcome, difference)), None)
