@@ -81,6 +81,7 @@ class LogConfig:
         "min_cleanable_dirty_ratio",
         "min_compaction_lag_ms",
         "preallocate",
+        "preallocated_bytes",
         "retention_bytes",
         "retention_ms",
         "segment_bytes",
@@ -139,6 +140,8 @@ class LogConfig:
         self.is_log_append_time = self.message_timestamp_type == "LogAppendTime"
         self.target_codec: int | None = _target_codec(self.compression_type)
         """The codec that batches are stored with; None: the producer's."""
+        self.preallocated_bytes = self.segment_bytes if self.preallocate else 0
+        """The size with which the file of a new segment begins."""
         self.after_max_ms = self.message_timestamp_after_max_ms
         self.is_plain = (
             not self.is_compact

@@ -491,7 +491,7 @@ class LogDirs:
     def remove_expired_producers(self, now_ms: int) -> None:
         """Every `producer.id.expiration.check.interval.ms` (10 min)."""
         for log in self.logs.values():
-            log.producers.remove_expired(now_ms, log.log_dir.producer_id_expiration_ms)
+            log.producers.remove_expired(now_ms - log.log_dir.producer_id_expiration_ms)
 
     def flush_due(self, now_ms: int) -> None:
         """Every `log.flush.scheduler.interval.ms` (never, by default): `flush.ms`."""

@@ -159,8 +159,7 @@ class PartitionLog:
 
     @config.setter
     def config(self, config: LogConfig) -> None:
-        self._config = config
-        self._active.configure(config)
+        self._config = config  # the index settings of a segment are those it was begun with, as in Kafka
 
     @property
     def active_segment(self) -> LogSegment:

@@ -74,7 +74,7 @@ class ProducerStateEntry:
         return self.batches[-1].last_offset if self.batches else -1
 
     def is_alive(self, forget_before_ms: int) -> bool:
-        """Whether the producer is to be remembered: its last record is younger than that, or its transaction is open."""
+        """Whether the producer is remembered: its last record is younger than that, or its transaction is open."""
         return self.last_timestamp > forget_before_ms or self.current_txn_first_offset != NO_TXN
 
     def raise_epoch(self, producer_epoch: int) -> None:
@@ -238,12 +238,10 @@ class ProducerState:
                 if last < high_watermark:
                     del self._unreplicated[first]
 
-    def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
-        """Forget producers that wrote nothing for `producer.id.expiration.ms` and have no open transaction."""
+    def remove_expired(self, forget_before_ms: int) -> None:
+        """Forget producers that are not alive: see `ProducerStateEntry.is_alive`."""
         self.producers = {
-            producer_id: entry
-            for producer_id, entry in self.producers.items()
-            if entry.is_alive(now_ms - expiration_ms)
+            producer_id: entry for producer_id, entry in self.producers.items() if entry.is_alive(forget_before_ms)
         }
 
     def load(self, entries: Iterator[ProducerStateEntry] | list[ProducerStateEntry], end_offset: int) -> None:

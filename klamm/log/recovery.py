@@ -139,7 +139,7 @@ def _load(
             epochs.clear()
             disk.write_atomic(f"{directory}/{epoch_checkpoint.FILE}", epochs.encode())
         _remove(disk, segments)
-        segments = [LogSegment.create(disk, directory, log_start_offset, now_ms)]
+        segments = [LogSegment.create(disk, directory, log_start_offset, now_ms, config.preallocated_bytes)]
         end_offset, is_read = log_start_offset, False
     start_offset = max(log_start_offset, segments[0].base_offset)
     epochs.truncate_from_end(end_offset)
@@ -149,6 +149,7 @@ def _load(
     snapshots.keep_between(start_offset, end_offset)
     if is_read:
         snapshot_offset = snapshots.newest(start_offset)
+        producers.remove_expired(forget_before_ms)  # as by Kafka, which writes a snapshot now and reads it back
     else:
         snapshot_offset = load_producers(producers, segments, snapshots, start_offset, end_offset, keep_at=bases[-2:])
     for segment in segments[:-1]:

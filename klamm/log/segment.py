@@ -107,11 +107,15 @@ class LogSegment:
         self.txn_index = TxnIndex(disk, self._stem + TXN_INDEX_SUFFIX)
 
     @classmethod
-    def create(cls, disk: Disk, directory: str, base_offset: int, created_ms: int) -> LogSegment:
+    def create(
+        cls, disk: Disk, directory: str, base_offset: int, created_ms: int, preallocated_bytes: int = 0
+    ) -> LogSegment:
         """A new, empty segment; its file is made, its indexes appear when they are first written."""
         segment = cls(disk, directory, base_offset, 0, created_ms)
         segment._file = disk.open(segment.path, create=True)
         segment._file.truncate(0)
+        if preallocated_bytes:
+            segment.preallocate(preallocated_bytes)
         segment._offset_index = OffsetIndex(base_offset)
         segment._time_index = TimeIndex(base_offset)
         segment._max_timestamp = NO_TIMESTAMP

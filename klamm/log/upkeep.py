@@ -31,13 +31,13 @@ def roll(log: PartitionLog) -> LogSegment:
     """Seal the active segment and begin a new one at the next offset. Raises KAFKA_STORAGE_ERROR."""
     log_dir, config = log.log_dir, log.config
     try:
-        segment = LogSegment.create(log_dir.disk, log.directory, log.next_offset, log_dir.clock.time_ms())
+        segment = LogSegment.create(
+            log_dir.disk, log.directory, log.next_offset, log_dir.clock.time_ms(), config.preallocated_bytes
+        )
     except OSError as error:
         raise log_dir.fail(error) from error
     if config.segment_jitter_ms:
         segment.roll_jitter_ms = log_dir.entropy.randrange(min(config.segment_jitter_ms, config.segment_ms))
-    if config.preallocate:
-        segment.preallocate(config.segment_bytes)
     sealed = log.active_segment
     sealed.seal()
     if (writes := sealed.index_writes()) is not None:
@@ -299,7 +299,9 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
         for segment in old:
             segment.close()
         log.log_dir.delete_later([path for paths in moved for path in paths], log.config.file_delete_delay_ms)
-        fresh = LogSegment.create(names, log.directory, offset, log.log_dir.clock.time_ms())
+        fresh = LogSegment.create(
+            names, log.directory, offset, log.log_dir.clock.time_ms(), log.config.preallocated_bytes
+        )
         _remove_snapshots(log)
     except OSError as error:
         raise log.log_dir.fail(error) from error

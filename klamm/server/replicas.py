@@ -125,7 +125,7 @@ class Replicas:
             found = self._by_name.get((topic, index))
             if found is not None:
                 found.log.config = config
-                found.min_insync_replicas = min_insync_replicas
+                found.min_insync_replicas = _effective(min_insync_replicas, known.partitions[index])
 
     def _lead(
         self, image: MetadataImage, where: TopicPartition, registration: PartitionRegistration, *, is_new: bool
@@ -135,6 +135,7 @@ class Replicas:
         if found is not None:
             found.leader_epoch = registration.leader_epoch
             found.isr = registration.isr
+            found.min_insync_replicas = _effective(self._min_insync_replicas_of(image, topic), registration)
             _begin_epoch(found)
             return
         stale = self._by_name.get((topic, index))
@@ -159,7 +160,7 @@ class Replicas:
             registration.isr,
             self._touched.append,
         )
-        partition.min_insync_replicas = self._min_insync_replicas_of(image, topic)
+        partition.min_insync_replicas = _effective(self._min_insync_replicas_of(image, topic), registration)
         _begin_epoch(partition)
         self._by_name[topic, index] = self._by_id[topic_id, index] = partition
         for listener in self._listeners:
@@ -241,6 +242,11 @@ class Replicas:
             touched, self._touched[:] = list(self._touched), []
             for partition in touched:
                 partition.wake()
+
+
+def _effective(min_insync_replicas: int, registration: PartitionRegistration) -> int:
+    """No partition waits for more replicas than it has, as in Kafka since 4.0."""
+    return min(min_insync_replicas, len(registration.replicas))
 
 
 def _begin_epoch(partition: Partition) -> None:
