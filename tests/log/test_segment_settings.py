@@ -1,0 +1,43 @@
+"""What a segment is begun with: preallocated space, and index settings that a change of the topic leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klamm.log import upkeep
+from klamm.log.log_config import LogConfig
+
+
+def test_index_settings_are_those_at_the_begin_of_a_segment(lab: Any) -> None:
+    log = lab.open()
+    lab.append(log)
+    log.config = LogConfig({"index.interval.bytes": 0, "segment.index.bytes": 800})
+    for _ in range(5):
+        lab.append(log)
+    assert len(log.active_segment.offset_index) == 0
+    upkeep.roll(log)
+    for _ in range(5):
+        lab.append(log)
+    assert len(log.active_segment.offset_index) == 4
+    log.config = LogConfig()
+    for _ in range(5):
+        lab.append(log)
+    assert len(log.active_segment.offset_index) == 9
+
+
+def test_space_is_preallocated_for_every_new_segment_and_given_back_when_it_is_sealed(lab: Any) -> None:
+    log = lab.open({"preallocate": "true", "segment.bytes": 5000})
+    first = log.active_segment.path
+    assert lab.disk.size(first) == 5000
+    lab.append(log)
+    assert lab.disk.size(first) == 5000
+    used = log.active_segment.size
+    second = upkeep.roll(log).path
+    assert (lab.disk.size(first), lab.disk.size(second)) == (used, 5000)
+    upkeep.truncate_fully(log, 7)
+    third = log.active_segment.path
+    assert lab.disk.size(third) == 5000
+    lab.append(log)
+    upkeep.close(log)
+    assert lab.disk.size(third) == used
+    assert lab.open(is_clean=True, log_start_offset=7).log_end_offset == 8
