@@ -9,6 +9,7 @@ from typing import Final
 _COMMANDS: Final = {
     "dump": "show what is in segments, indexes, snapshots, checkpoints and coordinator records",
     "verify": "check a data directory or a partition, and tell what recovery would do about each finding",
+    "repair": "mend a data directory or a partition; what cannot be kept is moved aside, never deleted",
 }
 
 

@@ -80,6 +80,8 @@ def check(
     report: Callable[[Finding], None],
     is_deep: bool,
     progress: Callable[[int], None] | None = None,
+    *,
+    is_locked_by_us: bool = False,
 ) -> tuple[list[DirectoryChecked], StorageChecked | None]:
     """Check data directories with their metadata, and single partitions by themselves. Raises OSError."""
     from klamm.log.log_dir import LOCK
@@ -97,7 +99,8 @@ def check(
             single.append(DirectoryChecked(parent, partitions={name: partition}))
             continue
         lock = f"{path}/{LOCK}"
-        is_running = disk.exists(lock) and disk.is_locked(lock)
+        # A lock of this process must not be asked about: closing the file would give it up.
+        is_running = not is_locked_by_us and disk.exists(lock) and disk.is_locked(lock)
         whole.append(check_directory(disk, path, report, is_running=is_running, is_deep=is_deep, progress=progress))
     storage = check_storage(disk, whole, report) if whole else None
     return [*whole, *single], storage

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from klamm.kproto import records
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.uuids import uuid_text
 from klamm.log.dump.batch_walk import BatchAt, walk
@@ -19,6 +20,7 @@ from klamm.metadata.image.image import MetadataImage
 from klamm.metadata.log_replay import LogReplay
 from klamm.metadata.raft import election_state
 from klamm.metadata.raft.election_state import InvalidQuorumState
+from klamm.metadata.raft.voters import VoterSet
 from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, decode_snapshot, file_name, find_snapshots
 from klamm.metadata.storage_format import METADATA_PARTITION_DIR
 
@@ -30,10 +32,17 @@ _NO_START = "Kafka and klamm refuse to start"
 
 
 class StorageChecked(NamedTuple):
-    """What the metadata says; `image` is None where it cannot be followed. `bad_snapshots` are paths."""
+    """What the metadata says; `image` is None where it cannot be followed. `bad_snapshots` are paths.
+
+    `bad_quorum_state` is the path of a file that cannot be read, `epoch` that of the metadata's last record.
+    """
 
     image: MetadataImage | None
     bad_snapshots: list[str]
+    bad_quorum_state: str | None = None
+    epoch: int = -1
+    kraft_version: int = 0
+    voters: VoterSet | None = None
 
 
 def check_storage(disk: Disk, directories: Sequence[DirectoryChecked], report: Report) -> StorageChecked:
@@ -44,14 +53,15 @@ def check_storage(disk: Disk, directories: Sequence[DirectoryChecked], report: R
         return StorageChecked(None, [])
     bad = _check_snapshots(disk, home, report)
     replay = _replay(disk, home, bad, report)
-    image = None
-    if replay is not None:
-        image = replay.delta.build(replay.offset, replay.epoch)
-        _check_quorum_state(disk, home, replay.epoch, report)
-        for directory in directories:
-            _check_partitions(directory, image, report)
-        _check_replicas(directories, image, report)
-    return StorageChecked(image, bad)
+    if replay is None:
+        return StorageChecked(None, bad)
+    image = replay.delta.build(replay.offset, replay.epoch)
+    is_bad = _check_quorum_state(disk, home, replay.epoch, report)
+    for directory in directories:
+        _check_partitions(directory, image, report)
+    _check_replicas(directories, image, report)
+    path = f"{home.path}/{METADATA_PARTITION_DIR}/{election_state.FILE}"
+    return StorageChecked(image, bad, path if is_bad else None, replay.epoch, replay.kraft_version, replay.voters)
 
 
 def _check_identities(directories: Sequence[DirectoryChecked], report: Report) -> None:
@@ -75,7 +85,9 @@ def _check_snapshots(disk: Disk, home: DirectoryChecked, report: Report) -> list
     bad = []
     for path in [f"{home.path}/{BOOTSTRAP_FILE}", *paths]:
         try:
-            decode_snapshot(disk.read(path), path)
+            data = disk.read(path)
+            decode_snapshot(data, path)
+            _check_offsets(data)
         except FileNotFoundError:
             continue
         except ProtocolError as error:
@@ -84,6 +96,15 @@ def _check_snapshots(disk: Disk, home: DirectoryChecked, report: Report) -> list
             report(Finding(ERROR, "bad_snapshot", path, str(error).removeprefix(f"{path} "), recovery))
             bad.append(path)
     return bad
+
+
+def _check_offsets(data: bytes) -> None:
+    """The offsets of a snapshot count up from 0; its checksums do not cover them. Raises ProtocolError."""
+    expected = 0
+    for batch in records.batches(data):
+        if batch.base_offset != expected:
+            raise ProtocolError(f"a batch with offset {batch.base_offset} where {expected} must follow")
+        expected = batch.next_offset
 
 
 def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) -> LogReplay | None:
@@ -132,7 +153,8 @@ def _replay_segment(disk: Disk, path: str, replay: LogReplay) -> bool:
     return True
 
 
-def _check_quorum_state(disk: Disk, home: DirectoryChecked, epoch: int, report: Report) -> None:
+def _check_quorum_state(disk: Disk, home: DirectoryChecked, epoch: int, report: Report) -> bool:
+    """Whether the file must be written anew."""
     path = f"{home.path}/{METADATA_PARTITION_DIR}/{election_state.FILE}"
     try:
         state = election_state.decode(disk.read(path), path)
@@ -140,13 +162,15 @@ def _check_quorum_state(disk: Disk, home: DirectoryChecked, epoch: int, report: 
         if epoch >= 0:
             message = "the file is missing: this replica has forgotten its vote"
             report(Finding(WARNING, "missing_quorum_state", path, message, f"epoch {epoch} is taken from the log"))
-        return
+        return epoch >= 0
     except InvalidQuorumState as error:
         report(Finding(ERROR, "malformed_quorum_state", path, str(error).removeprefix(f"{path}: "), _NO_START))
-        return
+        return True
     if state.epoch < epoch and not home.is_running:
         message = f"epoch {state.epoch}, but the metadata log has records of epoch {epoch}"
         report(Finding(ERROR, "quorum_state_behind_log", path, message, "the epoch of the log is taken"))
+        return True
+    return False
 
 
 def _check_partitions(directory: DirectoryChecked, image: MetadataImage, report: Report) -> None:

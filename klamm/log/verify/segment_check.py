@@ -83,7 +83,7 @@ def check_segment(
                     continue
                 code, why = reason or ("", "")
                 damage = _damage(file, segment, step, expected, why)
-                if segment.is_active and damage.is_tail and _is_preallocated(file, damage):
+                if segment.is_active and damage.is_tail and code != "torn_batch" and _is_preallocated(file, damage):
                     text = f"{damage.end - damage.position} zeros behind the last batch, as `preallocate` makes them"
                     report(Finding(INFO, "preallocated", path, text, "cut off", position=damage.position))
                     break

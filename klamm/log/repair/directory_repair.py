@@ -1,0 +1,71 @@
+"""Mending a data directory: its partitions, and then the checkpoints, which may not say more than the logs hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from klamm.log import checkpoint
+from klamm.log.dump.data_files import partition_name
+from klamm.log.repair.actions import WRITE, Action, Doing
+from klamm.log.repair.partition_repair import PartitionPlan, repair_partition
+
+if TYPE_CHECKING:
+    from klamm.log.checkpoint import TopicPartition
+    from klamm.log.disk import Disk
+    from klamm.log.verify.directory_check import DirectoryChecked
+    from klamm.log.verify.partition_check import PartitionChecked
+    from klamm.seams import Clock, Entropy
+
+Planner = Callable[[str, "PartitionChecked"], PartitionPlan | None]
+"""(path of the partition's directory, what its check has found) to the plan; None leaves the partition as it is."""
+
+
+def repair_directory(doing: Doing, checked: DirectoryChecked, plan_of: Planner, clock: Clock, entropy: Entropy) -> None:
+    """Mend a data directory that was checked just now, and that nobody else uses. Raises OSError, KafkaError."""
+    ends: dict[TopicPartition, int] = {}
+    for name, partition in checked.partitions.items():
+        plan = plan_of(f"{checked.path}/{name}", partition)
+        if plan is None:
+            continue
+        end_offset = repair_partition(doing, plan, clock, entropy)
+        parsed = partition_name(name)
+        if parsed is not None and partition.needs_repair:
+            ends[parsed.topic, parsed.partition] = end_offset
+    for name in checked.malformed:
+        path = f"{checked.path}/{name}"
+        kept = salvaged(doing.disk, path)
+        doing.move_file(path, "it does not follow its form")
+        offsets = {key: offset for key, offset in kept.items() if f"{key[0]}-{key[1]}" in checked.partitions}
+        _write(doing, path, offsets, f"the {len(offsets)} entries that can be read")
+    for name, offsets in checked.checkpoints.items():
+        mended = dict(offsets)
+        changes = {**checked.lowered.get(name, {}), **{k: e for k, e in ends.items() if offsets.get(k, -1) > e}}
+        for key, offset in changes.items():
+            if name == checkpoint.LOG_START_OFFSET:
+                del mended[key]  # nobody knows what it was; the log then begins with its first segment
+            else:
+                mended[key] = offset
+        if changes:
+            told = ", ".join(f"{topic}-{index}" for topic, index in sorted(changes))
+            _write(doing, f"{checked.path}/{name}", mended, f"no more than the logs hold, of {told}")
+
+
+def salvaged(disk: Disk, path: str) -> dict[TopicPartition, int]:
+    """The lines of a damaged checkpoint that are entries beyond doubt."""
+    found: dict[TopicPartition, int] = {}
+    for line in disk.read(path).decode("utf-8", "replace").split("\n")[2:-1]:
+        words = line.split(" ")
+        if (
+            len(words) == 3
+            and words[1].isascii()
+            and words[1].isdecimal()
+            and words[2].isascii()
+            and words[2].isdecimal()
+        ):
+            found[words[0], int(words[1])] = int(words[2])
+    return found
+
+
+def _write(doing: Doing, path: str, offsets: dict[TopicPartition, int], message: str) -> None:
+    doing.do(Action(WRITE, path, message), lambda: checkpoint.write_offsets(doing.disk, path, offsets))
