@@ -280,6 +280,9 @@ class FaultyDisk:
         self.rename(temporary, path)
         self.fsync_directory(os.path.dirname(path))
 
+    def protect(self, path: str) -> None:
+        self.size(path)
+
     def rename(self, source: str, target: str) -> None:
         with self._mutex:
             self._enter("rename", source)

@@ -148,6 +148,9 @@ class MemoryDisk:
     def write_atomic(self, path: str, data: bytes) -> None:
         self._put(path, _Node(data))
 
+    def protect(self, path: str) -> None:
+        self._node(path)
+
     def rename(self, source: str, target: str) -> None:
         if source in self._directories:
             self._rename_directory(source, target)

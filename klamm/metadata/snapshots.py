@@ -93,7 +93,9 @@ class Snapshots:
                 kraft_version=kraft_version,
                 voters=voters,
             )
-            disk.write_atomic(f"{log.directory}/{file_name(snapshot_id)}", data)
+            path = f"{log.directory}/{file_name(snapshot_id)}"
+            disk.write_atomic(path, data)
+            disk.protect(path)
 
         def done(error: BaseException | None) -> None:
             self._is_writing = False

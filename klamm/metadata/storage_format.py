@@ -157,3 +157,4 @@ def _write_quorum(metadata_dir: LogDir, voter: Voter, options: FormatOptions, no
             voters=VoterSet((voter,)),
         )
         disk.write_atomic(f"{directory}/{file_name(BOOTSTRAP_SNAPSHOT)}", snapshot)
+        disk.protect(f"{directory}/{file_name(BOOTSTRAP_SNAPSHOT)}")

@@ -171,3 +171,15 @@ def test_modification_times(place: tuple[Disk, str]) -> None:
     disk.write_atomic(f"{root}/a", b"1")
     disk.set_modified_ms(f"{root}/a", 1_700_000_000_123)
     assert disk.modified_ms(f"{root}/a") == 1_700_000_000_123
+
+
+def test_a_protected_file_can_be_read_and_removed(place: tuple[Disk, str]) -> None:
+    disk, root = place
+    disk.write_atomic(f"{root}/a", b"1")
+    disk.protect(f"{root}/a")
+    assert disk.read(f"{root}/a") == b"1"
+    if isinstance(disk, RealDisk):
+        assert os.stat(f"{root}/a").st_mode & 0o777 == 0o400
+    disk.remove(f"{root}/a")
+    with pytest.raises(OSError):
+        disk.protect(f"{root}/a")
