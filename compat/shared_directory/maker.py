@@ -132,7 +132,9 @@ class Maker:
     def _compacted(self, asking: Asking) -> None:
         """Wait until the cleaner has been over the topic, then let nothing clean it any more."""
         end = asking.offset("compacted", 0, LATEST).offset
-        self._produce("compacted", "none", (0,), keys=20, rounds=8)
+        active = _newest_segment(self.place, "compacted-0")
+        while _newest_segment(self.place, "compacted-0") == active:
+            self._produce("compacted", "none", (0,), keys=20)
         asking.until("compaction", lambda: self._cleaned_to() >= end or None)
         asking.alter("compacted", min_cleanable_dirty_ratio="1.0")
 
@@ -324,6 +326,10 @@ def produce_next(asking: Asking, topic: str, producer_id: int, sequence: int) ->
 def _checkpoint(place: Place, name: str) -> list[list[str]]:
     file = place.data_dir / name
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _newest_segment(place: Place, partition: str) -> str:
+    return max(path.name for path in (place.data_dir / partition).glob("*.log"))
 
 
 def _flushed(producer: Any) -> None:

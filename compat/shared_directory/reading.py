@@ -129,10 +129,15 @@ def _fetch(asking: Asking, topic_id: bytes, index: int, offset: int, isolation: 
 def _walk(
     asking: Asking, topic_id: bytes, index: int, offset: int, end: int, isolation: int
 ) -> tuple[list[Any], set[int], set[int]]:
-    """Whole segments from `offset` to `end`: what each fetch gave, the epochs and the timestamps in it."""
+    """Whole segments from `offset` to `end`: what each fetch gave, the epochs and the timestamps in it.
+
+    Left out are timestamps that records below the log start may have: Kafka finds none of those above it then
+    (docs/differences.md).
+    """
     told: list[Any] = []
     epochs: set[int] = set()
     times: set[int] = set()
+    hidden = -1  # the highest timestamp of the segment with the log start, if records before that are hidden
     while offset < end:
         got = _fetch(asking, topic_id, index, offset, isolation, WHOLE)
         data = bytes(got.records or b"")
@@ -144,9 +149,11 @@ def _walk(
             epochs.add(batch.partition_leader_epoch)
             times.update((batch.base_timestamp, batch.max_timestamp))
             last = batch.next_offset
+        if not told and offset > 0:
+            hidden = max(times)
         told.append((offset, last, len(data), hashlib.sha256(data).hexdigest()[:16], _aborted(got)))
         offset = last
-    return told, epochs, times
+    return told, epochs, {at for at in times if at > hidden + 1}
 
 
 def _prefix(asking: Asking, topic_id: bytes, index: int, offset: int, end: int) -> list[tuple[int, int, int]]:
