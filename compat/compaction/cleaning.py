@@ -13,6 +13,7 @@ from compat.compaction.reading import read
 from klamm.kproto import records
 from klamm.log import checkpoint
 from klamm.log.cleaner import LogCleaner
+from klamm.log.cleaner_child import CleanerChild
 from klamm.log.cleaning_plan import CleanerSettings
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import ThreadIo
@@ -101,7 +102,9 @@ async def _by_klamm(data_dir: Path, time_ms: int | None, settings: CleanerSettin
     )
     log_dirs.open()
     log_dirs.load(lambda topic: LogConfig(TOPIC_CONFIG if topic == TOPIC else None))
-    cleaner = LogCleaner(log_dirs, settings, lambda name: ThreadIo(name, loop.call_soon_threadsafe))
+    cleaner = LogCleaner(
+        log_dirs, settings, lambda name: ThreadIo(name, loop.call_soon_threadsafe), new_child=CleanerChild
+    )
     log_dirs.logs[_KEY].advance_high_watermark()
     before = cleaned_up_to(data_dir)
     cleaner.start()

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Final
 
 from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, cleaner_metrics, swap, upkeep
 from klamm.log.cleaner_metrics import CleanerMetrics
-from klamm.log.cleaning import CleanedGroup, Pass
-from klamm.log.cleaning_plan import CleanerSettings, Dirtiness, dirtiness, is_due, plan
+from klamm.log.cleaning import ChildEnded, CleanedGroup, Pass
+from klamm.log.cleaning_plan import CleanerSettings, CleaningPlan, Dirtiness, dirtiness, is_due, plan
+from klamm.log.io_thread import InlineIo
 from klamm.log.offset_map import OffsetMap
 from klamm.log.throttle import Throttle
 
 if TYPE_CHECKING:
     from klamm.log.checkpoint import TopicPartition
+    from klamm.log.cleaner_child import ChildPass, CleanerChild
     from klamm.log.io_thread import IoThread
     from klamm.log.log_dir import LogDir
     from klamm.log.log_dirs import LogDirs
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from klamm.seams import Timer
 
 _logger = logging.getLogger(__name__)
+
+CHILD_FROM_BYTES: Final = 2 << 20
+"""A pass over less is made on the cleaner's thread: a child takes longer to start."""
 
 
 class CleaningAborted(Exception):
@@ -41,6 +46,7 @@ class _Worker:
 
     def __init__(self, thread: IoThread, settings: CleanerSettings) -> None:
         self.thread = thread
+        self.child: CleanerChild | None = None
         self.map = OffsetMap(settings.map_bytes, settings.load_factor)
         self.cleaning: _Cleaning | None = None
         self.timer: Timer | None = None
@@ -56,8 +62,8 @@ class _Cleaning:
         self.dirt = dirt
         self.segments = {segment.base_offset: (segment, segment.size) for segment in segments}
         """Those that are still to be replaced, with their sizes at the beginning."""
-        self.run: Pass
-        self.steps: Iterator[CleanedGroup]
+        self.run: Pass | ChildPass
+        self.steps: Generator[CleanedGroup, None, None] = _no_groups()
         self.group: CleanedGroup | None = None
         self.is_aborted = False
 
@@ -75,12 +81,17 @@ class LogCleaner:
         settings: CleanerSettings,
         new_thread: Callable[[str], IoThread],
         wait: Callable[[float], object] | None = None,
+        new_child: Callable[[], CleanerChild] | None = None,
     ) -> None:
-        """`new_thread(name)` makes a cleaner's thread. `wait(seconds)` is how the throttle blocks one, for tests."""
+        """`new_thread(name)` makes a cleaner's thread. `wait(seconds)` is how the throttle blocks one, for tests.
+
+        `new_child` is for the real disk: larger passes are made in a process of its own.
+        """
         self._log_dirs = log_dirs
         self._clock = log_dirs.clock
         self._settings = settings
         self._new_thread = new_thread
+        self._new_child = new_child
         self._stopping = threading.Event()
         self._throttle = Throttle(
             settings.io_bytes_per_second_max, self._clock.monotonic_ms, wait or self._stopping.wait
@@ -140,6 +151,8 @@ class LogCleaner:
         self._stopping.set()
         for worker in workers:
             worker.thread.close()
+            if worker.child is not None:
+                worker.child.close()
         self._stopping.clear()
 
     # -- what happens to logs --
@@ -193,6 +206,8 @@ class LogCleaner:
                 self._begin(worker, *chosen)
                 return
             self._delete_old_segments()
+            if worker.child is not None:
+                worker.child.close()
         except Exception:
             _logger.exception("a log cleaner has ended; a change of its settings starts another")
             self.metrics.dead_thread_count += 1
@@ -263,19 +278,25 @@ class LogCleaner:
         except Exception as error:
             self._ended(worker, cleaning, error)
             return
-        cleaning.run = Pass(
-            log.log_dir.disk,
-            planned,
-            worker.map,
-            chunk_bytes=self._settings.chunk_bytes,
-            checkpoint=spend,
-            now_ms=self._clock.monotonic_ms,
-        )
+        cleaning.run = self._pass(worker, log, planned, spend)
         cleaning.steps = cleaning.run.groups()
         self._advance(worker, cleaning)
 
+    def _pass(
+        self, worker: _Worker, log: PartitionLog, planned: CleaningPlan, spend: Callable[[int], None]
+    ) -> Pass | ChildPass:
+        now_ms = self._clock.monotonic_ms
+        if self._new_child is not None and sum(segment.size for segment in planned.segments) >= CHILD_FROM_BYTES:
+            worker.child = worker.child or self._new_child()
+            return worker.child.run(planned, self._settings, spend, now_ms)
+        chunk_bytes = self._settings.chunk_bytes
+        return Pass(log.log_dir.disk, planned, worker.map, chunk_bytes=chunk_bytes, checkpoint=spend, now_ms=now_ms)
+
     def _advance(self, worker: _Worker, cleaning: _Cleaning) -> None:
-        worker.thread.submit(cleaning.step, lambda error: self._stepped(worker, cleaning, error))
+        if cleaning.is_aborted:
+            self._ended(worker, cleaning, CleaningAborted())
+        else:
+            worker.thread.submit(cleaning.step, lambda error: self._stepped(worker, cleaning, error))
 
     def _stepped(self, worker: _Worker, cleaning: _Cleaning, error: BaseException | None) -> None:
         if error is not None or cleaning.group is None:
@@ -289,7 +310,8 @@ class LogCleaner:
         group, log = cleaning.group, cleaning.log
         assert group is not None
         if cleaning.is_aborted or not self._is_as_planned(cleaning):
-            self._remove_cleaned(worker, log, group)
+            disk, directory, base_offset = log.log_dir.disk, log.directory, group.base_offset
+            self._on_thread(worker, lambda: swap.remove_cleaned(disk, directory, base_offset))
             self._ended(worker, cleaning, CleaningAborted())
             return
         old = [cleaning.segments.pop(planned.base_offset)[0] for planned in group.replaced]
@@ -316,14 +338,20 @@ class LogCleaner:
             for base_offset, (segment, size) in cleaning.segments.items()
         )
 
-    def _remove_cleaned(self, worker: _Worker, log: PartitionLog, group: CleanedGroup) -> None:
-        disk = log.log_dir.disk
-        worker.thread.submit(lambda: swap.remove_cleaned(disk, log.directory, group.base_offset), _nothing)
+    def _on_thread(self, worker: _Worker, work: Callable[[], object]) -> None:
+        """Have the worker's thread do something that may fail; a thread that was given back is not called again."""
+        (InlineIo() if worker.is_stopped else worker.thread).submit(work, _nothing)
 
     def _ended(self, worker: _Worker, cleaning: _Cleaning, error: BaseException | None) -> None:
         worker.cleaning = None
         key, log = cleaning.key, cleaning.log
         del self.in_progress[key]
+        # Not left to the garbage collector: it clears the map and the child, which the next pass is to have.
+        self._on_thread(worker, cleaning.steps.close)
+        if isinstance(error, ChildEnded):
+            _logger.warning("%s; from now on its work is done by a thread", error)
+            self._new_child = None
+            error = CleaningAborted()
         # What is met in a log that was changed meanwhile means nothing.
         if not cleaning.is_aborted and self._is_as_planned(cleaning):
             if error is None:
@@ -384,6 +412,10 @@ class LogCleaner:
             for key, offset in self.offsets.items()
             if (log := logs.get(key)) is not None and log.log_dir is log_dir
         }
+
+
+def _no_groups() -> Generator[CleanedGroup, None, None]:
+    yield from ()
 
 
 def _no_work() -> None:

@@ -7,7 +7,7 @@ the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, NamedTuple
 
 from klamm.kproto import records
@@ -32,6 +32,10 @@ from klamm.log.segment import LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
     from klamm.log.segment import BatchHeader
+
+
+class ChildEnded(Exception):
+    """The process that made a pass has gone in the middle of it."""
 
 
 class CleanedGroup(NamedTuple):
@@ -69,7 +73,7 @@ class Pass:
         self.stats = CleaningStats(now_ms())
         self.end_offset = plan.first_dirty_offset
 
-    def groups(self) -> Iterator[CleanedGroup]:
+    def groups(self) -> Generator[CleanedGroup, None, None]:
         """Clean group by group. Raises OSError, ProtocolError and CleanedTooLarge for a log that cannot be cleaned."""
         plan, stats = self._plan, self.stats
         self._map.clear()

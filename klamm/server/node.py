@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
 from klamm.log.cleaner import LogCleaner
+from klamm.log.disk import RealDisk
 from klamm.log.io_thread import Completion, InlineIo, IoThread, LanesIo, ThreadIo
 from klamm.log.log_dirs import LogDirs
 from klamm.metadata.controller.topics import TopicDefaults
@@ -43,6 +44,7 @@ from klamm.server.settings import Settings
 from klamm.server.topic_creation import TopicCreation
 
 if TYPE_CHECKING:
+    from klamm.log.cleaner_child import CleanerChild
     from klamm.log.disk import Disk
     from klamm.log.loading import Loading, Progress
     from klamm.log.log_config import LogConfig
@@ -167,7 +169,8 @@ class Node:
         self.broker.replicas.on_directory = self._reports.assign
         self.broker.replicas.start(self.metadata.image)
         settings = cleaner_settings(self.broker.settings, self.metadata.image)
-        self._cleaner = log_dirs.cleaner = LogCleaner(log_dirs, settings, self._cleaner_thread)
+        child = _new_cleaner_child if isinstance(self._disk, RealDisk) else None
+        self._cleaner = log_dirs.cleaner = LogCleaner(log_dirs, settings, self._cleaner_thread, new_child=child)
         self._is_serving = True
         addresses = await self._open_broker_listeners()
         rack = config.get("broker.rack")
@@ -397,6 +400,12 @@ class Node:
             timer.cancel()
         if self._reports is not None:
             self._reports.close()
+
+
+def _new_cleaner_child() -> CleanerChild:
+    from klamm.log.cleaner_child import CleanerChild  # imported when there is something to clean
+
+    return CleanerChild()
 
 
 def _positive(value: int) -> int:
