@@ -20,7 +20,7 @@ KINDS = (
 
 
 def damaged_copy(directory: Path, target: Path, seed: int) -> str:
-    """A partition (or the metadata log) with one file damaged; what was done, in words."""
+    """A copy of a partition (or the metadata log) with one file damaged; what was done, in words."""
     chance = random.Random(seed)
     files = [
         file
@@ -31,7 +31,11 @@ def damaged_copy(directory: Path, target: Path, seed: int) -> str:
     file = Path(chance.choice(files).path)
     copied = target / file.parent.name
     shutil.copytree(file.parent, copied)
-    path = copied / file.name
+    return f"seed {seed}: {damage(copied / file.name, chance)} of {file.parent.name}/{file.name}"
+
+
+def damage(path: Path, chance: random.Random) -> str:
+    """Change the file's bytes somehow; what was done, in words."""
     data = bytearray(path.read_bytes())
     how = chance.choice(("flip", "flip", "cut", "append", "zero", "overwrite"))
     at = chance.randrange(len(data))
@@ -42,9 +46,10 @@ def damaged_copy(directory: Path, target: Path, seed: int) -> str:
     elif how == "append":
         data += chance.randbytes(chance.randrange(1, 200))
     elif how == "zero":
-        data[at : at + chance.randrange(1, 100)] = bytes(min(len(data) - at, chance.randrange(1, 100)))
+        size = min(len(data) - at, chance.randrange(1, 100))
+        data[at : at + size] = bytes(size)
     else:
         size = min(len(data) - at, chance.randrange(1, 30))
         data[at : at + size] = chance.randbytes(size)
     path.write_bytes(data)
-    return f"seed {seed}: {how} at {at} of {path.relative_to(target)}"
+    return f"{how} at {at}"

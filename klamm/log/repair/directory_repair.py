@@ -25,30 +25,33 @@ def repair_directory(doing: Doing, checked: DirectoryChecked, plan_of: Planner, 
     """Mend a data directory that was checked just now, and that nobody else uses. Raises OSError, KafkaError."""
     ends: dict[TopicPartition, int] = {}
     for name, partition in checked.partitions.items():
-        plan = plan_of(f"{checked.path}/{name}", partition)
-        if plan is None:
-            continue
-        end_offset = repair_partition(doing, plan, clock, entropy)
         parsed = partition_name(name)
-        if parsed is not None and partition.needs_repair:
-            ends[parsed.topic, parsed.partition] = end_offset
+        if parsed is None:
+            continue
+        plan = plan_of(f"{checked.path}/{name}", partition)
+        ends[parsed.topic, parsed.partition] = (
+            partition.end_offset if plan is None else repair_partition(doing, plan, clock, entropy)
+        )
     for name in checked.malformed:
         path = f"{checked.path}/{name}"
-        kept = salvaged(doing.disk, path)
+        kept = {key: offset for key, offset in salvaged(doing.disk, path).items() if key in ends}
         doing.move_file(path, "it does not follow its form")
-        offsets = {key: offset for key, offset in kept.items() if f"{key[0]}-{key[1]}" in checked.partitions}
-        _write(doing, path, offsets, f"the {len(offsets)} entries that can be read")
+        _write(doing, path, _lowered(name, kept, ends), f"the {len(kept)} entries that can be read")
     for name, offsets in checked.checkpoints.items():
-        mended = dict(offsets)
-        changes = {**checked.lowered.get(name, {}), **{k: e for k, e in ends.items() if offsets.get(k, -1) > e}}
-        for key, offset in changes.items():
-            if name == checkpoint.LOG_START_OFFSET:
-                del mended[key]  # nobody knows what it was; the log then begins with its first segment
-            else:
-                mended[key] = offset
-        if changes:
-            told = ", ".join(f"{topic}-{index}" for topic, index in sorted(changes))
+        mended = _lowered(name, offsets, ends)
+        if mended != offsets:
+            told = ", ".join(f"{t}-{i}" for t, i in sorted(offsets) if mended.get((t, i)) != offsets[t, i])
             _write(doing, f"{checked.path}/{name}", mended, f"no more than the logs hold, of {told}")
+
+
+def _lowered(
+    name: str, offsets: dict[TopicPartition, int], ends: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The offsets, none of them above its log's end. Entries of partitions that are not here stay."""
+    if name == checkpoint.LOG_START_OFFSET:
+        # Nobody knows what a wrong one was: without it, the log begins with its first segment.
+        return {key: offset for key, offset in offsets.items() if 0 <= offset <= ends.get(key, offset)}
+    return {key: max(0, min(offset, ends.get(key, offset))) for key, offset in offsets.items()}
 
 
 def salvaged(disk: Disk, path: str) -> dict[TopicPartition, int]:
