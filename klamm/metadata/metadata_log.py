@@ -22,8 +22,6 @@ from klamm.metadata.raft.core import (
     AppendControl,
     Became,
     Commit,
-    Effect,
-    Input,
     NotLeader,
     Persist,
     Propose,
@@ -37,6 +35,7 @@ from klamm.metadata.record_codec import control_batch, data_batch
 if TYPE_CHECKING:
     from klamm.log.io_thread import Completion
     from klamm.log.partition_log import PartitionLog
+    from klamm.metadata.raft.exchange import Effect, Input
     from klamm.seams import Clock
 
 _logger = logging.getLogger(__name__)
@@ -142,9 +141,11 @@ class MetadataLog:
                 self.log.log_dir.disk.write_atomic(path, content)
             except OSError as error:
                 raise self.log.log_dir.fail(error) from error
-        else:
+        elif isinstance(effect, Became):
             for told in self._role_callbacks:
                 told(effect)
+        else:
+            raise TypeError(f"a quorum of one has nothing to {type(effect).__name__}")
 
     def _write(self, data: bytes, epoch: int) -> None:
         now_ms = self._clock.time_ms()

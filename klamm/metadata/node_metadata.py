@@ -31,6 +31,9 @@ from klamm.metadata.metadata_log import MetadataLog, metadata_log_config
 from klamm.metadata.quorum_description import describe_quorum
 from klamm.metadata.raft import election_state
 from klamm.metadata.raft.core import Became, Raft, Role, Started, UpdateVoter
+from klamm.metadata.raft.election_state import ElectionState
+from klamm.metadata.raft.history import BOOTSTRAP_OFFSET, QuorumHistory
+from klamm.metadata.raft.log_index import LogIndex
 from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
 from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, decode_snapshot
 from klamm.metadata.snapshots import Snapshots, SnapshotSettings
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
         IncrementalAlterConfigsResponse,
     )
     from klamm.log.log_dirs import LogDirs
+    from klamm.log.partition_log import PartitionLog
     from klamm.metadata.controller.configs import ConfigRules
     from klamm.metadata.controller.producer_ids import ProducerIdBlock
     from klamm.seams import Clock, Entropy
@@ -135,7 +139,7 @@ class MetadataNode:
         settings, bootstrap = self._settings, self._bootstrap
         for publisher in self._publishers:
             publisher(found.delta, self.image)
-        raft = self._raft(found, log.directory, log.next_offset, log.epochs.latest_epoch)
+        raft = self._raft(found, log)
         self.log = MetadataLog(log, raft, self._clock, lambda: self.controller.state().metadata_version)
         self.controller = Controller(
             ControllerSettings(
@@ -158,34 +162,33 @@ class MetadataNode:
         self.log.step(Started())
         await self._activate(found.is_transaction_open, bootstrap)
 
-    def _raft(self, found: Replayed, directory: str, end_offset: int, log_epoch: int) -> Raft:
-        storage = self.storage
-        voters = found.voters
-        if voters is None:
-            voters = VoterSet.of(Voter(voter_id, bytes(16), ()) for voter_id in self._settings.static_voters)
+    def _raft(self, found: Replayed, log: PartitionLog) -> Raft:
+        storage, directory = self.storage, log.directory
+        static_voters = VoterSet.of(Voter(voter_id, bytes(16), ()) for voter_id in self._settings.static_voters)
+        history = QuorumHistory(static_voters)
+        if found.voters is not None:
+            history.load(0 if found.has_voters_in_log else BOOTSTRAP_OFFSET, found.kraft_version, found.voters)
+        voters = history.voters
         if not voters.is_only(storage.node_id, storage.directory_id):
             ids = ", ".join(str(voter.node_id) for voter in voters.voters) or "nobody"
             raise StorageError(
                 f"node {storage.node_id} is to lead the metadata quorum alone, but the voters of {directory} are: {ids}"
             )
         path = f"{directory}/{election_state.FILE}"
-        epoch = max(log_epoch, 0)
+        election = ElectionState(0)
         try:
-            state = election_state.decode(self._log_dirs.disk.read(path), path)
+            election = election_state.decode(self._log_dirs.disk.read(path), path)
         except FileNotFoundError:
             pass
         except election_state.InvalidQuorumState as error:
             raise StorageError(str(error)) from None
-        else:
-            epoch = max(epoch, state.epoch)
         return Raft(
             storage.node_id,
             storage.directory_id,
-            voters=voters,
-            kraft_version=found.kraft_version,
-            has_voters_in_log=found.has_voters_in_log,
-            epoch=epoch,
-            end_offset=end_offset,
+            history=history,
+            election=election,
+            log=LogIndex(log.log_start_offset, log.next_offset, log.epochs.entries()),
+            entropy=self._entropy,
         )
 
     async def _activate(self, is_transaction_open: bool, bootstrap: Sequence[Message]) -> None:

@@ -19,6 +19,18 @@ class VoterEndpoint(NamedTuple):
     port: int
 
 
+def endpoint_of(endpoints: Iterable[VoterEndpoint], listener_name: str) -> VoterEndpoint | None:
+    """The endpoint of that listener."""
+    return next((endpoint for endpoint in endpoints if endpoint.name == listener_name), None)
+
+
+class ReplicaKey(NamedTuple):
+    """A replica: its node and the directory it stands in; zero when that is not known."""
+
+    node_id: int
+    directory_id: bytes = ZERO
+
+
 class Voter(NamedTuple):
     """`directory_id` tells apart a voter and a later one of the same id on a new disk; zero with static voters."""
 
@@ -26,6 +38,14 @@ class Voter(NamedTuple):
     directory_id: bytes
     endpoints: tuple[VoterEndpoint, ...]
     kraft_versions: VersionRange = SUPPORTED[KRAFT_VERSION]
+
+    @property
+    def key(self) -> ReplicaKey:
+        return ReplicaKey(self.node_id, self.directory_id)
+
+    def matches(self, key: ReplicaKey) -> bool:
+        """Whether `key` is this voter. A static voter has no directory id and matches any."""
+        return self.node_id == key.node_id and self.directory_id in (key.directory_id, ZERO)
 
 
 class VoterSet(NamedTuple):
@@ -71,14 +91,41 @@ class VoterSet(NamedTuple):
     def voter(self, node_id: int) -> Voter | None:
         return next((voter for voter in self.voters if voter.node_id == node_id), None)
 
+    @property
+    def ids(self) -> list[int]:
+        return [voter.node_id for voter in self.voters]
+
+    def is_voter(self, key: ReplicaKey) -> bool:
+        """Whether that replica votes."""
+        voter = self.voter(key.node_id)
+        return voter is not None and voter.matches(key)
+
+    def endpoints(self, node_id: int) -> tuple[VoterEndpoint, ...]:
+        """Where that voter listens; empty for others."""
+        voter = self.voter(node_id)
+        return () if voter is None else voter.endpoints
+
     def is_only(self, node_id: int, directory_id: bytes) -> bool:
-        """Whether that replica is the whole quorum. A static voter has no directory id and matches any."""
-        return (
-            len(self.voters) == 1
-            and self.voters[0].node_id == node_id
-            and (self.voters[0].directory_id in (directory_id, ZERO))
-        )
+        """Whether that replica is the whole quorum."""
+        return len(self.voters) == 1 and self.voters[0].matches(ReplicaKey(node_id, directory_id))
+
+    def needs_update(self, voter: Voter) -> bool:
+        """Whether `voter` is in the set with other endpoints or versions."""
+        known = self.voter(voter.node_id)
+        return known is not None and known.matches(voter.key) and known != voter
 
     def replace(self, voter: Voter) -> VoterSet:
-        """The set with `voter` in the place of the one with the same id."""
+        """The set with `voter` in the place of the one with the same id, or added."""
         return VoterSet.of([*(v for v in self.voters if v.node_id != voter.node_id), voter])
+
+    def without(self, key: ReplicaKey) -> VoterSet | None:
+        """The set without that voter; None if it is not in it, or is the last."""
+        voter = self.voter(key.node_id)
+        if voter is None or voter.key != key or len(self.voters) == 1:
+            return None
+        return VoterSet.of(v for v in self.voters if v.node_id != key.node_id)
+
+    def has_overlapping_majority(self, other: VoterSet) -> bool:
+        """Whether any majority of the one has a voter in common with any of the other: one came, one went."""
+        ours, theirs = {voter.key for voter in self.voters}, {voter.key for voter in other.voters}
+        return len(ours - theirs) <= 1 and len(theirs - ours) <= 1

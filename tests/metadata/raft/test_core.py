@@ -23,21 +23,26 @@ from klamm.metadata.raft.core import (
     UpdateVoter,
 )
 from klamm.metadata.raft.election_state import ElectionState
+from klamm.metadata.raft.history import BOOTSTRAP_OFFSET, QuorumHistory
+from klamm.metadata.raft.log_index import LogIndex
 from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
 
 DIRECTORY = b"d" * 16
 HERE = Voter(1, DIRECTORY, (VoterEndpoint("CONTROLLER", "h", 1),))
 
 
-def raft(**changes: Any) -> Raft:
-    fields: dict[str, Any] = {
-        "voters": VoterSet((HERE,)),
-        "kraft_version": 1,
-        "has_voters_in_log": False,
-        "epoch": 0,
-        "end_offset": 0,
-    }
-    return Raft(1, DIRECTORY, **{**fields, **changes})
+def raft(
+    voters: VoterSet = VoterSet((HERE,)),  # noqa: B008
+    *,
+    kraft_version: int = 1,
+    has_voters_in_log: bool = False,
+    epoch: int = 0,
+    end_offset: int = 0,
+) -> Raft:
+    history = QuorumHistory()
+    history.load(0 if has_voters_in_log else BOOTSTRAP_OFFSET, kraft_version, voters)
+    log = LogIndex(0, end_offset, [(epoch, 0)] if end_offset else [])
+    return Raft(1, DIRECTORY, history=history, election=ElectionState(epoch), log=log)
 
 
 def kinds(effect: Any) -> list[int]:
@@ -75,14 +80,14 @@ def test_voters_are_written_once_and_only_when_dynamic(changes: dict[str, Any]) 
     ],
 )
 def test_no_election_by_whoever_is_not_the_whole_quorum(voters: VoterSet) -> None:
-    core = raft(voters=voters)
+    core = raft(voters)
     assert core.step(0, Started()) == [Became(Role.UNATTACHED, 0, -1)]
     with pytest.raises(NotLeader):
         core.step(0, Propose(b"batch", 1))
 
 
 def test_static_voter_matches_any_directory() -> None:
-    assert raft(voters=VoterSet((Voter(1, bytes(16), ()),)), kraft_version=0).step(0, Started())[-1] == Became(
+    assert raft(VoterSet((Voter(1, bytes(16), ()),)), kraft_version=0).step(0, Started())[-1] == Became(
         Role.LEADER, 1, 1
     )
 

@@ -1,0 +1,269 @@
+"""Changes of the voter set and of kraft.version, at the leader (KIP-853).
+
+One change at a time, by one voter, and only when the one before is committed: any two majorities in a row overlap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from klamm.kproto import errors, records
+from klamm.kproto.control_records import KRaftVersionRecord
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.schema import Message
+from klamm.metadata.features import KRAFT_VERSION
+from klamm.metadata.raft import transitions
+from klamm.metadata.raft.connections import Node
+from klamm.metadata.raft.core import NotLeader
+from klamm.metadata.raft.exchange import Reply
+from klamm.metadata.raft.leader import UNKNOWN, Leader
+from klamm.metadata.raft.messages import (
+    AddRaftVoterRequest,
+    AddRaftVoterResponse,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    RemoveRaftVoterRequest,
+    RemoveRaftVoterResponse,
+    UpdateRaftVoterRequest,
+    UpdateRaftVoterResponse,
+)
+from klamm.metadata.raft.voters import ReplicaKey, Voter, VoterEndpoint, VoterSet, endpoint_of
+
+if TYPE_CHECKING:
+    from klamm.metadata.raft.core import Raft
+    from klamm.metadata.raft.exchange import UpgradeKRaftVersion
+
+
+class VoterChange(NamedTuple):
+    """An add or remove under way. `last_offset` -1: an add whose record is not written yet.
+
+    `request_id` None: the answer was given when the record was written.
+    """
+
+    request_id: int | None
+    voter: ReplicaKey
+    is_add: bool
+    endpoints: tuple[VoterEndpoint, ...]
+    ack_when_committed: bool
+    deadline_ms: float
+    last_offset: int = UNKNOWN
+
+
+# -- what every change must pass --
+
+
+def _refusal(raft: Raft, leader: Leader, now_ms: float) -> tuple[int, str] | None:
+    """Why no add or remove can begin now."""
+    if is_pending(raft, leader, now_ms):
+        return errors.REQUEST_TIMED_OUT, "An earlier change of the voters is still under way"
+    if leader.high_watermark == UNKNOWN:
+        return errors.REQUEST_TIMED_OUT, "The leader has not committed a record of its epoch yet"
+    if raft.kraft_version == 0:
+        return errors.UNSUPPORTED_VERSION, f"Voters cannot change while {KRAFT_VERSION} is 0"
+    if not are_voters_committed(raft, leader):
+        offset, end = raft.history.voters_offset, leader.high_watermark
+        return errors.REQUEST_TIMED_OUT, f"The voters at offset {offset} are not committed (high watermark {end})"
+    return None
+
+
+def is_pending(raft: Raft, leader: Leader, now_ms: float) -> bool:
+    expire(raft, leader, now_ms)
+    return leader.change is not None
+
+
+def are_voters_committed(raft: Raft, leader: Leader) -> bool:
+    offset = raft.history.voters_offset
+    return offset is not None and offset < leader.high_watermark
+
+
+def expire(raft: Raft, leader: Leader, now_ms: float) -> None:
+    """A change that takes too long is answered; its record, if it is written, stays."""
+    if leader.change is not None and now_ms >= leader.change.deadline_ms:
+        answer(raft, leader, errors.REQUEST_TIMED_OUT)
+
+
+def answer(raft: Raft, leader: Leader, error_code: int, message: str | None = None) -> None:
+    """The change under way is over."""
+    change, leader.change = leader.change, None
+    if change is not None and change.request_id is not None:
+        response = AddRaftVoterResponse if change.is_add else RemoveRaftVoterResponse
+        raft.effects.append(Reply(change.request_id, response(error_code, message)))
+
+
+def high_watermark_advanced(raft: Raft, leader: Leader) -> None:
+    change = leader.change
+    if change is None or not UNKNOWN < change.last_offset < leader.high_watermark:
+        return
+    answer(raft, leader, errors.NONE)
+    if not change.is_add and not raft.is_voter:
+        leader.is_resigning = True
+
+
+def _write(raft: Raft, leader: Leader, voters: VoterSet) -> int:
+    return raft.append_control(leader, ((records.CONTROL_KRAFT_VOTERS, voters.to_record()),))
+
+
+# -- AddRaftVoter --
+
+
+def add(raft: Raft, request_id: int, request: AddRaftVoterRequest, now_ms: float) -> AddRaftVoterResponse | None:
+    """Begin to add a voter; None: the answer comes later."""
+    if error_code := raft.leader_only_error(raft.epoch):
+        return AddRaftVoterResponse(error_code)
+    voter = request.voter
+    if voter.node_id < 0 or voter.directory_id == bytes(16):
+        return AddRaftVoterResponse(errors.INVALID_REQUEST, "Add voter request didn't include a valid voter")
+    endpoint = endpoint_of(request.endpoints, raft.settings.listener_name)
+    if endpoint is None:
+        message = f"The voter does not say where its listener {raft.settings.listener_name} is"
+        return AddRaftVoterResponse(errors.INVALID_REQUEST, message)
+    leader = raft.leader()
+    if refusal := _refusal(raft, leader, now_ms):
+        return AddRaftVoterResponse(*refusal)
+    if voter.node_id in raft.voters.ids:
+        message = f"The voter id {voter.node_id} is already part of the set of voters"
+        return AddRaftVoterResponse(errors.DUPLICATE_VOTER, message)
+    node = Node(voter.node_id, endpoint.host, endpoint.port)
+    if not raft.connections.is_ready(node.node_id, now_ms):
+        return AddRaftVoterResponse(errors.REQUEST_TIMED_OUT, "The new voter is not ready to receive requests")
+    deadline_ms = transitions.send_to(raft, node, ApiVersionsRequest(), now_ms)
+    leader.change = VoterChange(request_id, voter, True, request.endpoints, request.ack_when_committed, deadline_ms)
+    return None
+
+
+def versions_known(raft: Raft, source_id: int, response: ApiVersionsResponse, now_ms: float) -> bool:
+    """The future voter has told its levels of kraft.version: write it into the voter set."""
+    leader = raft.state
+    change = leader.change if isinstance(leader, Leader) else None
+    if not isinstance(leader, Leader) or change is None or not _awaits_versions(change, source_id):
+        return True
+    if response.error_code != errors.NONE:
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter's ApiVersions failed: {response.error_code}")
+        return False
+    versions, level = response.kraft_versions, raft.kraft_version
+    if versions is None or not versions.min_version <= level <= versions.max_version:
+        answer(raft, leader, errors.INVALID_REQUEST, f"The new voter does not support {KRAFT_VERSION} {level}")
+        return True
+    if not leader.is_caught_up(change.voter, now_ms):
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter {change.voter.node_id} is lagging behind")
+        return True
+    key = change.voter
+    last_offset = _write(raft, leader, raft.voters.replace(Voter(*key, change.endpoints, versions)))
+    leader.change = change._replace(last_offset=last_offset)
+    if not change.ack_when_committed and change.request_id is not None:
+        raft.effects.append(Reply(change.request_id, AddRaftVoterResponse()))
+        leader.change = leader.change._replace(request_id=None)
+    raft.advance(leader, now_ms)
+    return True
+
+
+def versions_failed(raft: Raft, source_id: int, error_code: int) -> None:
+    leader = raft.state
+    if isinstance(leader, Leader) and leader.change is not None and _awaits_versions(leader.change, source_id):
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter's ApiVersions failed: {error_code}")
+
+
+def _awaits_versions(change: VoterChange, source_id: int) -> bool:
+    return change.is_add and change.last_offset == UNKNOWN and change.voter.node_id == source_id
+
+
+# -- RemoveRaftVoter --
+
+
+def remove(
+    raft: Raft, request_id: int, request: RemoveRaftVoterRequest, now_ms: float
+) -> RemoveRaftVoterResponse | None:
+    """Take a voter out; None: the answer comes when that is committed."""
+    if error_code := raft.leader_only_error(raft.epoch):
+        return RemoveRaftVoterResponse(error_code)
+    voter: ReplicaKey = request.voter
+    if voter.node_id < 0 or voter.directory_id == bytes(16):
+        return RemoveRaftVoterResponse(errors.INVALID_REQUEST, "Remove voter request didn't include a valid voter")
+    leader = raft.leader()
+    if refusal := _refusal(raft, leader, now_ms):
+        return RemoveRaftVoterResponse(*refusal)
+    voters = raft.voters.without(voter)
+    if voters is None:
+        message = f"Cannot remove voter {voter.node_id} from the set of voters"
+        return RemoveRaftVoterResponse(errors.VOTER_NOT_FOUND, message)
+    deadline_ms = now_ms + raft.settings.request_timeout_ms
+    last_offset = _write(raft, leader, voters)
+    leader.change = VoterChange(request_id, voter, False, (), True, deadline_ms, last_offset)
+    raft.advance(leader, now_ms)
+    return None
+
+
+# -- UpdateRaftVoter --
+
+
+def update(raft: Raft, request: UpdateRaftVoterRequest, listener_name: str, now_ms: float) -> UpdateRaftVoterResponse:
+    """A voter listens elsewhere, or knows other levels of kraft.version."""
+
+    def refused(error_code: int) -> UpdateRaftVoterResponse:
+        return UpdateRaftVoterResponse(raft.hint(listener_name), error_code)
+
+    if error_code := raft.leader_only_error(request.epoch):
+        return refused(error_code)
+    voter, leader = request.voter, raft.leader()
+    if voter.node_id < 0 or voter.directory_id == bytes(16):
+        return refused(errors.INVALID_REQUEST)
+    if endpoint_of(voter.endpoints, raft.settings.listener_name) is None:
+        return refused(errors.INVALID_REQUEST)
+    lowest, highest = voter.kraft_versions
+    if lowest < 0 or highest < lowest:
+        return refused(errors.INVALID_REQUEST)
+    if is_pending(raft, leader, now_ms) or leader.high_watermark == UNKNOWN:
+        return refused(errors.REQUEST_TIMED_OUT)
+    is_dynamic = raft.kraft_version > 0
+    voters = raft.voters if is_dynamic else leader.static_voters
+    if voters is None or (is_dynamic and not are_voters_committed(raft, leader)):
+        return refused(errors.REQUEST_TIMED_OUT)
+    if not lowest <= raft.kraft_version <= highest:
+        return refused(errors.INVALID_REQUEST)
+    known = voters.voter(voter.node_id)
+    if known is None or (is_dynamic and not known.matches(voter.key)):
+        return refused(errors.VOTER_NOT_FOUND)
+    if is_dynamic:
+        _write(raft, leader, voters.replace(voter))
+        raft.advance(leader, now_ms)
+    else:
+        leader.static_voters = voters.replace(voter)
+    leader.heard_from(voter.key, now_ms, raft.settings.fetch_timeout_ms)
+    return refused(errors.NONE)
+
+
+# -- kraft.version --
+
+
+def upgrade(raft: Raft, event: UpgradeKRaftVersion) -> None:
+    """Go from static to dynamic voters. Raises NotLeader, KafkaError (INVALID_UPDATE_VERSION)."""
+    leader = raft.leader()
+    if event.epoch != leader.epoch:
+        raise NotLeader(f"epoch {event.epoch} is not that of the leader, {leader.epoch}")
+    level = raft.kraft_version
+    if level == event.kraft_version:
+        return
+    if level > event.kraft_version:
+        raise _invalid(event, level, "the new version is a downgrade")
+    voters = leader.static_voters
+    if voters is None:
+        raise _invalid(event, level, "another upgrade is under way")
+    supported = [voter.kraft_versions for voter in voters.voters]
+    if not all(versions.min_version <= event.kraft_version <= versions.max_version for versions in supported):
+        raise _invalid(event, level, "not all of the voters support it")
+    if any(voter.directory_id == bytes(16) for voter in voters.voters):
+        raise _invalid(event, level, "the directory id of a voter is not known yet")
+    if event.validate_only:
+        return
+    version = KRaftVersionRecord(version=0, k_raft_version=event.kraft_version)
+    control: tuple[tuple[int, Message], ...] = (
+        (records.CONTROL_KRAFT_VERSION, version),
+        (records.CONTROL_KRAFT_VOTERS, voters.to_record()),
+    )
+    leader.static_voters = None
+    raft.append_control(leader, control)
+
+
+def _invalid(event: UpgradeKRaftVersion, level: int, why: str) -> KafkaError:
+    message = f"Invalid upgrade of {KRAFT_VERSION} from version {level} to {event.kraft_version}: {why}"
+    return KafkaError(errors.INVALID_UPDATE_VERSION, message)
