@@ -14,6 +14,7 @@ from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP
 from klamm.log.txn_index import AbortedTxn
+from klamm.log.verification import Verification
 
 BATCHES_KEPT: Final = 5
 NO_TXN: Final = -1
@@ -77,6 +78,14 @@ class ProducerStateEntry:
         """Whether the producer is remembered: its last record is younger than that, or its transaction is open."""
         return self.last_timestamp > forget_before_ms or self.current_txn_first_offset != NO_TXN
 
+    def duplicate(self, producer_epoch: int, first_sequence: int, last_sequence: int) -> BatchMetadata | None:
+        """The one of the last five batches that has these sequence numbers."""
+        if producer_epoch == self.producer_epoch:
+            for batch in self.batches:
+                if batch.last_sequence == last_sequence and batch.first_sequence == first_sequence:
+                    return batch
+        return None
+
     def raise_epoch(self, producer_epoch: int) -> None:
         if producer_epoch != self.producer_epoch:
             self.producer_epoch = producer_epoch
@@ -95,7 +104,7 @@ class CompletedTxn(NamedTuple):
 class ProducerState:
     """All producers of one log, and from it the first offset that `read_committed` must not pass."""
 
-    __slots__ = ("_ongoing", "_unreplicated", "map_end_offset", "producers")
+    __slots__ = ("_ongoing", "_unreplicated", "map_end_offset", "must_verify", "producers", "verifications")
 
     def __init__(self) -> None:
         self.producers: dict[int, ProducerStateEntry] = {}
@@ -103,6 +112,9 @@ class ProducerState:
         """The offset behind the last batch that this state knows of."""
         self._ongoing: dict[int, int] = {}  # first offset -> producer id, oldest first
         self._unreplicated: dict[int, int] = {}  # first offset -> marker's offset, oldest first
+        self.must_verify = False
+        """Whether a transaction needs a `Verification` to begin here, as on a broker."""
+        self.verifications: dict[int, Verification] = {}
 
     def check(
         self, producer_id: int, producer_epoch: int, first_sequence: int, last_sequence: int, is_transactional: bool
@@ -112,6 +124,10 @@ class ProducerState:
         Raises KafkaError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE.
         """
         entry = self.producers.get(producer_id)
+        if is_transactional and self.must_verify:
+            if entry is not None and (found := entry.duplicate(producer_epoch, first_sequence, last_sequence)):
+                return found
+            self._check_verified(producer_id, producer_epoch, first_sequence)
         if entry is None:
             # Unknown producers may begin anywhere: their state can have been lost to retention.
             return None
@@ -120,12 +136,12 @@ class ProducerState:
             if batches:
                 last = batches[-1][0]
                 if first_sequence != (last + 1) & 0x7FFFFFFF:
-                    for batch in batches:
-                        if batch.last_sequence == last_sequence and batch.first_sequence == first_sequence:
-                            return batch
-                    raise _out_of_order(entry, first_sequence)
+                    found = entry.duplicate(producer_epoch, first_sequence, last_sequence)
+                    if found is not None:
+                        return found
+                    raise _out_of_order(producer_id, first_sequence, last)
             elif first_sequence != 0:
-                raise _out_of_order(entry, first_sequence)
+                raise _out_of_order(producer_id, first_sequence, NO_SEQUENCE)
         elif producer_epoch < entry.producer_epoch:
             raise _fenced(entry, producer_epoch)
         elif first_sequence != 0 and entry.producer_epoch != NO_PRODUCER_EPOCH:
@@ -136,9 +152,40 @@ class ProducerState:
         self._check_txn(entry, is_transactional)
         return None
 
+    def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether the producer's transaction, of that epoch, has batches here and no end."""
+        entry = self.producers.get(producer_id)
+        return entry is not None and entry.producer_epoch == producer_epoch and entry.current_txn_first_offset != NO_TXN
+
+    def begin_verification(
+        self, producer_id: int, producer_epoch: int, sequence: int, now_ms: int
+    ) -> Verification | None:
+        """What is to be marked before a transactional batch may be appended; None: its transaction is open here."""
+        if self.has_open_transaction(producer_id, producer_epoch):
+            return None
+        found = self.verifications.get(producer_id)
+        if found is None:
+            found = self.verifications[producer_id] = Verification(producer_epoch, sequence, now_ms)
+        else:
+            found.meet(producer_epoch, sequence)
+        return found
+
+    def _check_verified(self, producer_id: int, producer_epoch: int, first_sequence: int) -> None:
+        if self.has_open_transaction(producer_id, producer_epoch):
+            return
+        found = self.verifications.get(producer_id)
+        if found is None or not found.is_verified:
+            raise KafkaError(
+                errors.INVALID_TXN_STATE, f"producer {producer_id} writes to a transaction that has not been verified"
+            )
+        if first_sequence > found.lowest_sequence:
+            raise _out_of_order(producer_id, first_sequence, found.lowest_sequence)
+
     def check_epoch(self, producer_id: int, producer_epoch: int, is_transactional: bool) -> None:
         """The check for a coordinator's data batches, which carry no sequence numbers. Raises KafkaError."""
         entry = self.producers.get(producer_id)
+        if is_transactional and self.must_verify:
+            self._check_verified(producer_id, producer_epoch, NO_SEQUENCE)
         if entry is not None:
             if producer_epoch < entry.producer_epoch:
                 raise _fenced(entry, producer_epoch)
@@ -189,6 +236,7 @@ class ProducerState:
         if is_transactional and entry.current_txn_first_offset == NO_TXN:
             entry.current_txn_first_offset = first_offset
             self._ongoing[first_offset] = producer_id
+            self.verifications.pop(producer_id, None)
 
     def append_marker(
         self,
@@ -203,6 +251,7 @@ class ProducerState:
         entry = self.producers.get(producer_id)
         if entry is None:
             entry = self.producers[producer_id] = ProducerStateEntry(producer_id)
+        self.verifications.pop(producer_id, None)
         entry.raise_epoch(producer_epoch)
         entry.coordinator_epoch = coordinator_epoch
         entry.last_timestamp = timestamp
@@ -242,6 +291,9 @@ class ProducerState:
         """Forget producers that are not alive: see `ProducerStateEntry.is_alive`."""
         self.producers = {
             producer_id: entry for producer_id, entry in self.producers.items() if entry.is_alive(forget_before_ms)
+        }
+        self.verifications = {
+            producer_id: found for producer_id, found in self.verifications.items() if found.begun_ms > forget_before_ms
         }
 
     def load(self, entries: Iterator[ProducerStateEntry] | list[ProducerStateEntry], end_offset: int) -> None:
@@ -286,10 +338,10 @@ def read_marker(batch: records.Batch) -> tuple[bool, int] | None:
     return kind == records.CONTROL_ABORT, int.from_bytes(record.value[2:6], "big", signed=True)
 
 
-def _out_of_order(entry: ProducerStateEntry, first_sequence: int) -> KafkaError:
+def _out_of_order(producer_id: int, first_sequence: int, known: int) -> KafkaError:
     return KafkaError(
         errors.OUT_OF_ORDER_SEQUENCE_NUMBER,
-        f"producer {entry.producer_id} sent sequence number {first_sequence} after {entry.last_sequence}",
+        f"producer {producer_id} sent sequence number {first_sequence}, {known} has been seen",
     )
 
 

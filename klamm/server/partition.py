@@ -62,6 +62,7 @@ class Partition:
         self.waiters: set[Callable[[], None]] = set()
         """Fetches to look again when the high watermark has moved."""
         self._touched = touched
+        log.producers.must_verify = True
         self._commit_callbacks: list[Callable[[int], None]] = []
         # The checkpoint of the high watermark may lie behind the log after a crash. A leader that is its only in-sync
         # replica has committed all that it has, as when Kafka's leader counts its own end on taking over.

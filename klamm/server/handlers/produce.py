@@ -30,6 +30,11 @@ from klamm.server.partition import Partition
 from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
+
+class NotVerified(KafkaError):
+    """A transaction's first batch for a partition of which its coordinator is not known to know (KIP-890)."""
+
+
 Topic = ProduceResponse.TopicProduceResponse
 Result = Topic.PartitionProduceResponse
 Asked = ProduceRequest.TopicProduceData.PartitionProduceData
@@ -203,12 +208,28 @@ def _append(
         if asked.records is None:
             raise NotOneBatch("a partition without records")
         assert isinstance(asked.records, memoryview)  # a view of the frame, which may be written to
+        if _attributes(asked.records) & records.TRANSACTIONAL:
+            _verify(broker, partition, asked.records, now_ms)
         appended = partition.append(asked.records, now_ms, acks)
     except KafkaError as error:
         _refuse(result, error, partition)
         return None
     _accept(result, appended)
     return appended.written
+
+
+def _verify(broker: Broker, partition: Partition, batch: memoryview, now_ms: int) -> None:
+    """Let a batch begin a transaction here if the transaction's coordinator knows of the partition. Raises NotVerified.
+
+    Without a coordinator the answer is Kafka's while it cannot reach one: an error after which producers try again.
+    """
+    producer_id, epoch, sequence = records.HEADER.unpack_from(batch)[9:12]
+    verification = partition.log.producers.begin_verification(producer_id, epoch, sequence, now_ms)
+    if producer_id < 0 or verification is None or verification.is_verified:
+        return
+    if broker.settings.broker(broker.metadata.image, "transaction.partition.verification.enable"):
+        raise NotVerified(errors.NOT_ENOUGH_REPLICAS, "the transaction cannot be verified: it has no coordinator here")
+    verification.is_verified = True
 
 
 def _refuse(result: Result, error: KafkaError, partition: Partition | None) -> None:
@@ -219,7 +240,7 @@ def _refuse(result: Result, error: KafkaError, partition: Partition | None) -> N
     result.error_code = error.code
     if partition is not None and error.code not in _BEFORE_THE_LOG and not isinstance(error, NotOneBatch):
         result.log_start_offset = partition.log.log_start_offset
-    if isinstance(error, CorruptBatch) and error.stage == "batches":
+    if isinstance(error, NotVerified) or (isinstance(error, CorruptBatch) and error.stage == "batches"):
         result.error_message = error.message
     elif isinstance(error, InvalidRecords):
         result.error_message = error.message
