@@ -28,9 +28,14 @@ from klamm.cli.main import main as klamm
 DAMAGES = 6
 _TOPICS = {"codecs": 2, "idempotent": 1, "append.time": 1, "segments": 1, "compacted": 1, "deleted": 1,
            "transactions": 2, "empty": 1, "shared": 1}  # fmt: skip
-_DAMAGED = ("*-*/*.log", "*-*/*.log", "*-*/*.index", "*-*/*.timeindex", "*-*/*.txnindex", "*-*/*.snapshot",
-            "*-*/leader-epoch-checkpoint", "*-*/partition.metadata", "recovery-point-offset-checkpoint",
-            "replication-offset-checkpoint")  # fmt: skip
+_DAMAGED = (
+    "*-*/*.log", "*-*/*.log", "*-*/*.index", "*-*/*.timeindex", "*-*/*.txnindex", "*-*/*.snapshot",
+    "*-*/leader-epoch-checkpoint", "*-*/partition.metadata", "recovery-point-offset-checkpoint",
+    "replication-offset-checkpoint", "bootstrap.checkpoint", "__cluster_metadata-0/quorum-state",
+    "__cluster_metadata-0/*.index",
+)  # fmt: skip
+_CUT_ONLY = ("partition.metadata", "quorum-state")
+"""Files without a checksum: what else is changed in them may be another truth, which nobody can mend."""
 _PIECE = re.compile(r"(?P<file>.*\.log)\.(?P<begin>\d+)-(?P<end>\d+)(?:\.\d+)?\.quarantine\Z")
 
 
@@ -43,16 +48,21 @@ def command(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
 
 
 def damage_directory(directory: Path, chance: random.Random) -> list[str]:
-    """Damage some files of a data directory in place, not its metadata; what was done."""
+    """Damage some files of a data directory in place; what was done."""
     done = []
     for pattern in chance.sample(_DAMAGED, DAMAGES):
-        files = [
-            path
-            for path in sorted(directory.glob(pattern))
-            if not path.parent.name.startswith("__cluster_metadata") and 0 < path.stat().st_size < 1 << 20
-        ]
+        files = [path for path in sorted(directory.glob(pattern)) if 0 < path.stat().st_size < 1 << 20]
+        if pattern.startswith("*"):  # the metadata's own log is not given up unasked
+            files = [path for path in files if not path.parent.name.startswith("__cluster_metadata")]
+        if not files:
+            continue
         path = chance.choice(files)
-        done.append(f"{damage(path, chance)} of {path.relative_to(directory)}")
+        if path.name in _CUT_ONLY:
+            path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)])
+            what = "cut"
+        else:
+            what = damage(path, chance)
+        done.append(f"{what} of {path.relative_to(directory)}")
     if chance.random() < 0.5:
         (directory / ".kafka_cleanshutdown").unlink(missing_ok=True)
         done.append("no clean stop")
