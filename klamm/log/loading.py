@@ -91,7 +91,7 @@ class Loading:
         self.strays: list[tuple[LogDir, str, PartitionName]] = []
         self.refusal: BaseException | None = None
         """What keeps the node from starting."""
-        self._plans = plans
+        self.plans = plans
         self._config_of = config_of
         self._belongs = belongs
         self._clock = clock
@@ -109,7 +109,7 @@ class Loading:
 
     def run(self) -> None:
         """Open everything. Errors are kept, not raised."""
-        for plan in self._plans:
+        for plan in self.plans:
             if plan.names and not plan.is_clean:
                 _logger.info(
                     "recovering %d logs in %s, the last stop was not clean", len(plan.names), plan.directory.path
@@ -128,15 +128,15 @@ class Loading:
 
     def _run_threads(self) -> None:
         threads = []
-        for plan in self._plans:
+        for plan in self.plans:
             waiting = deque(plan.names)
             # Taking clean logs over is all bookkeeping, for which threads only compete; recovery reads and checks.
             count = 1 if plan.is_clean or plan.directory.disk.is_memory else self._threads_per_directory
             for number in range(min(count, len(waiting))):
                 name = f"klamm-recovery-{number}"
                 threads.append(threading.Thread(target=self._work, args=(plan, waiting), name=name, daemon=True))
-        if len(threads) <= 1 or all(plan.directory.disk.is_memory for plan in self._plans):
-            for plan in self._plans:
+        if len(threads) <= 1 or all(plan.directory.disk.is_memory for plan in self.plans):
+            for plan in self.plans:
                 self._work(plan, deque(plan.names))
             return
         for thread in threads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import posixpath
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -66,7 +67,7 @@ class LogDir:
         One that cannot be used is offline (`failure`); one that somebody uses raises LogDirError.
         """
         try:
-            self.disk.make_directory(self.path)
+            self._make()
             self.disk.list_directory(self.path)
             self._lock = self.disk.lock(f"{self.path}/{LOCK}")
         except LockedError as error:
@@ -75,6 +76,17 @@ class LogDir:
             ) from None
         except OSError as error:
             self.failure = error
+
+    def _make(self) -> None:
+        """Make the directory and its parents, and sync the names of those that are new: it holds synced files soon."""
+        missing = []
+        path = self.path.rstrip("/")
+        while path and not self.disk.exists(path):
+            missing.append(path)
+            path = posixpath.dirname(path)
+        self.disk.make_directory(self.path)
+        for made in missing:
+            self.disk.fsync_directory(posixpath.dirname(made) or ".")
 
     def release(self) -> None:
         """Give the lock back. Files that wait for their delete are found and removed at the next start."""

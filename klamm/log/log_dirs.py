@@ -302,6 +302,15 @@ class LogDirs:
             if directory.failure is None:
                 self._stray(directory, name, parsed.topic, parsed.partition)
         self._is_loaded = True
+        self._take_back_recovery_points(loading)
+
+    def _take_back_recovery_points(self, loading: Loading) -> None:
+        """Logs that end below their recovery point: it must not vouch for what is appended there from now on."""
+        for plan in loading.plans:
+            directory, points = plan.directory, plan.recovery_points
+            logs = [log for log in loading.logs if log.log_dir is directory]
+            if any(log.recovery_point < points.get((log.topic, log.partition), 0) for log in logs):
+                self._recovery_point_lowered(directory)
 
     def _leave(self, log: PartitionLog) -> None:
         log.close_files()

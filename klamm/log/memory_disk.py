@@ -181,7 +181,7 @@ class MemoryDisk:
         self._directories.get(dirname(path), set()).discard(path)
 
     def fsync_directory(self, path: str) -> None:
-        self._parent(path + "/")
+        self._parent(path.rstrip("/") + "/")
 
     def lock(self, path: str) -> Lock:
         if path in self._locked:

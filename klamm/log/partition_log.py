@@ -392,8 +392,9 @@ class PartitionLog:
 
     def _duplicate(self, batch: BatchMetadata) -> Appended:
         written = self._pending[-1][3] if self._pending else None
-        if self.synced_offset <= batch.last_offset < self.sync_offset:
-            written = upkeep.flush(self)  # the batch that it repeats waits for its sync
+        if batch.last_offset - self.synced_offset >= self._config.flush_messages - 1:
+            self.sync_offset = max(self.sync_offset, batch.last_offset + 1)
+            written = upkeep.flush(self)  # the batch that it repeats waits for its sync, or was found by a restart
         # Kafka tells a duplicate's highest timestamp as its log append time, whatever the topic's timestamps are.
         return Appended(batch.first_offset, batch.last_offset, batch.timestamp, self.log_start_offset, written, True)
 

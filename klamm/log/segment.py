@@ -61,7 +61,6 @@ class LogSegment:
         "_disk",
         "_end",
         "_file",
-        "_is_preallocated",
         "_max_timestamp",
         "_offset_index",
         "_stem",
@@ -73,6 +72,7 @@ class LogSegment:
         "index_bytes_max",
         "index_interval_bytes",
         "is_index_full",
+        "is_preallocated",
         "is_sealed",
         "max_timestamp_offset",
         "roll_jitter_ms",
@@ -99,7 +99,7 @@ class LogSegment:
         self.max_timestamp_offset = base_offset
         self._max_timestamp: int | None = None
         self._file: File | None = None
-        self._is_preallocated = False
+        self.is_preallocated = False
         self._view: memoryview | None = None  # the mapped file, as long as it was then
         self._end: tuple[int, int, int] | None = None  # size, and for that size what `end` gives
         self._offset_index: OffsetIndex | None = None
@@ -513,13 +513,13 @@ class LogSegment:
     def preallocate(self, size: int) -> None:
         """Reserve the file's space (`preallocate`); `trim` gives back what was not needed."""
         self.file.preallocate(size)
-        self._is_preallocated = True
+        self.is_preallocated = True
 
     def trim(self) -> None:
-        if self._is_preallocated:
+        if self.is_preallocated:
             self._view = None  # it reaches beyond the new end; those that were given out do not
             self.file.truncate(self.size)
-            self._is_preallocated = False
+            self.is_preallocated = False
 
     def rename_to_deleted(self) -> list[str]:
         """Give all files the suffix of deleted ones; the new paths. What is mapped stays readable."""

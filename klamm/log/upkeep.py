@@ -30,26 +30,38 @@ _logger = logging.getLogger(__name__)
 def roll(log: PartitionLog) -> LogSegment:
     """Seal the active segment and begin a new one at the next offset. Raises KAFKA_STORAGE_ERROR."""
     log_dir, config = log.log_dir, log.config
+    sealed = log.active_segment
+    is_trimmed = sealed.is_preallocated
     try:
         segment = LogSegment.create(
             log_dir.disk, log.directory, log.next_offset, log_dir.clock.time_ms(), config.preallocated_bytes
         )
+        sealed.seal()
     except OSError as error:
         raise log_dir.fail(error) from error
     if config.segment_jitter_ms:
         segment.roll_jitter_ms = log_dir.entropy.randrange(min(config.segment_jitter_ms, config.segment_ms))
-    sealed = log.active_segment
-    sealed.seal()
-    if (writes := sealed.index_writes()) is not None:
-        # Flushes to come may begin behind this segment. Until its indexes are synced the recovery point stays before.
-        log.sealing.append(sealed.base_offset)
-        _submit(log, writes, log.sealing.popleft)
+    # Flushes to come may begin behind this segment. Until all of it is synced the recovery point stays before.
+    log.sealing.append(sealed.base_offset)
+    _submit(log, _sealing_job(log, sealed, is_trimmed), log.sealing.popleft)
     log.segments.add(segment)
     log.activate(segment)
     log.has_new_files = True
     take_snapshot(log)
     flush(log)
     return segment
+
+
+def _sealing_job(log: PartitionLog, sealed: LogSegment, is_trimmed: bool) -> Callable[[], None]:
+    disk, path, writes = log.log_dir.disk, sealed.path, sealed.index_writes()
+
+    def work() -> None:
+        if is_trimmed:
+            _sync_file(disk, path)
+        if writes is not None:
+            writes()
+
+    return work
 
 
 def take_snapshot(log: PartitionLog) -> None:
@@ -275,8 +287,10 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
     try:
         later = [segment for segment in log.segments if segment.base_offset >= offset]
         found = log.position_of(offset)
+        synced_offset = _lower_recovery_point(log, log.segments[len(log.segments) - len(later) - 1].base_offset)
         if later:
             remove_segments(log, later)
+            log.log_dir.disk.fsync_directory(log.directory)  # or they may come back behind the records to come
         segment = log.segments.last
         if found is not None and found[0] is segment:
             segment.truncate(offset, found[1])
@@ -285,13 +299,14 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
         log.activate(segment)
     except OSError as error:
         raise log.log_dir.fail(error) from error
-    _set_end(log, segment.next_offset())
+    _set_end(log, segment.next_offset(), synced_offset)
     return True
 
 
 def truncate_fully(log: PartitionLog, offset: int) -> None:
     """Drop all records and begin anew at `offset`, which may be beyond the old end."""
     _settle(log)
+    synced_offset = _lower_recovery_point(log, min(offset, log.segments[0].base_offset))
     old = list(log.segments)
     try:
         names = log.log_dir.disk
@@ -303,6 +318,7 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
             names, log.directory, offset, log.log_dir.clock.time_ms(), log.config.preallocated_bytes
         )
         _remove_snapshots(log)
+        names.fsync_directory(log.directory)
     except OSError as error:
         raise log.log_dir.fail(error) from error
     log.segments.remove(old)
@@ -311,7 +327,7 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
     log.has_new_files = True
     log.log_start_offset = offset
     log.epochs.clear()
-    _set_end(log, offset)
+    _set_end(log, offset, synced_offset)
 
 
 def _settle(log: PartitionLog) -> None:
@@ -324,6 +340,15 @@ def _settle(log: PartitionLog) -> None:
         raise log.log_dir.storage_error()
 
 
+def _lower_recovery_point(log: PartitionLog, offset: int) -> int:
+    """Before the cut: a crash behind it must not leave a checkpoint that vouches for records to come. What it was."""
+    synced_offset = log.synced_offset
+    if offset < synced_offset:
+        log.synced_offset = offset
+        log.log_dir.recovery_point_lowered()
+    return synced_offset
+
+
 def _remove_snapshots(log: PartitionLog) -> None:
     disk = log.log_dir.disk
     for name in disk.list_directory(log.directory):
@@ -331,17 +356,22 @@ def _remove_snapshots(log: PartitionLog) -> None:
             disk.remove(f"{log.directory}/{name}")
 
 
-def _set_end(log: PartitionLog, end_offset: int) -> None:
+def _set_end(log: PartitionLog, end_offset: int, synced_offset: int) -> None:
     from klamm.log.producer_replay import rebuild_producers
 
     log.forget_positions()
     log.next_offset = log.log_end_offset = end_offset
-    log.synced_offset = min(log.synced_offset, end_offset)
+    log.synced_offset = min(synced_offset, end_offset)
     log.sync_offset = min(log.sync_offset, end_offset)
-    log.has_new_files = True  # names have gone, and must not come back once there are other records in their place
+    log.has_new_files = True  # snapshots have gone, and must not come back once there are other records
     log.epochs.truncate_from_end(end_offset)
-    rebuild_producers(log)
+    try:
+        rebuild_producers(log)
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
     log.log_dir.recovery_point_lowered()
+    # A batch that held the log start in its middle may have gone: the start goes back with it, as in Kafka.
+    log.log_start_offset = min(log.log_start_offset, end_offset)
     log.high_watermark = max(log.log_start_offset, min(log.high_watermark, end_offset))
     log.update_last_stable_offset()
 
@@ -357,9 +387,11 @@ def close(log: PartitionLog) -> None:
         return
     disk = log.log_dir.disk
     try:
+        is_trimmed = log.active_segment.is_preallocated
         log.active_segment.seal()
         is_empty = len(log.segments) == 1 and not log.active_segment.size
-        if not is_empty and (log.synced_offset < log.log_end_offset or log.has_new_files or log.epochs.dirty):
+        is_synced = log.synced_offset == log.log_end_offset and not is_trimmed
+        if not is_empty and (not is_synced or log.has_new_files or log.epochs.dirty):
             _flush_job(log, log.log_end_offset)()
         for segment in log.segments:
             if segment.size and (writes := segment.index_writes()) is not None:

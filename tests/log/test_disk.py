@@ -183,3 +183,9 @@ def test_a_protected_file_can_be_read_and_removed(place: tuple[Disk, str]) -> No
     disk.remove(f"{root}/a")
     with pytest.raises(OSError):
         disk.protect(f"{root}/a")
+
+
+def test_the_root_can_be_synced_and_listed(place: tuple[Disk, str]) -> None:
+    disk, _ = place
+    disk.fsync_directory("/")
+    assert disk.list_directory("/")

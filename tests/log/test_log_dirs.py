@@ -283,6 +283,25 @@ def test_a_truncation_lowers_the_checkpoint_at_once(lab: Any) -> None:
     assert lab.disk.read("/data/recovery-point-offset-checkpoint") == b"0\n1\nt 0 2\n"
 
 
+def test_a_log_that_ends_below_its_recovery_point_takes_it_back(lab: Any) -> None:
+    """Else records to come would count as synced after the next crash, because others once were."""
+    dirs = started(lab)
+    log = dirs.create("t", 0, ID, LogConfig())
+    other = dirs.create("u", 0, ID, LogConfig())
+    for each in (log, other):
+        for _ in range(4):
+            lab.append(each)
+        upkeep.flush(each)
+    dirs.checkpoint_recovery_points()
+    size = log.active_segment.size
+    lab.disk.open(log.active_segment.path).truncate(size // 2 + 1)
+    again = lab.dirs()
+    lab.disk._locked.clear()
+    again.open()
+    again.load()
+    assert lab.disk.read("/data/recovery-point-offset-checkpoint") == b"0\n2\nt 0 2\nu 0 4\n"
+
+
 async def test_real_files_and_threads(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     writer, flusher = (ThreadIo(name, loop.call_soon_threadsafe) for name in ("test-writer", "test-flusher"))

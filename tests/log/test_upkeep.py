@@ -11,6 +11,7 @@ from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.log import upkeep
 from klamm.log.disk import RealDisk
+from klamm.log.faulty_disk import FaultyDisk
 from klamm.log.io_thread import DeferredIo
 from klamm.log.log_config import INT64_MAX
 
@@ -129,6 +130,26 @@ class TestRoll:
             "leader-epoch-checkpoint",
         ]
         assert log.segments[0].time_index.entries() == [(lab.clock.time_ms(), 0)]
+
+    def test_no_space_for_the_next_segment_takes_the_directory_offline(self, lab: Any) -> None:
+        lab.disk = disk = FaultyDisk()
+        log = lab.open({"internal.segment.bytes": 3 * SIZE, "preallocate": True})
+        disk.capacity_bytes = disk.used_bytes + 10
+        fill(lab, log, 3)
+        with pytest.raises(KafkaError) as caught:
+            lab.append(log)
+        assert caught.value.code == errors.KAFKA_STORAGE_ERROR and log.is_offline
+
+    def test_what_a_sealed_segment_gives_back_is_synced(self, lab: Any) -> None:
+        """Or the zeros of the space that was reserved come back with a crash, and are read as batches."""
+        lab.disk = disk = FaultyDisk()
+        log = lab.open({"internal.segment.bytes": 4 * SIZE, "preallocate": True})
+        fill(lab, log, 3)
+        upkeep.flush(log)
+        lab.append(log, lab.batch(2))
+        assert disk.is_synced(log.segments[0].path) and disk.size(log.segments[0].path) == 3 * SIZE
+        upkeep.close(log)
+        assert disk.is_synced(log.segments[1].path)
 
 
 class TestFlush:
