@@ -58,7 +58,13 @@ def _format(args: argparse.Namespace) -> int:
         uuid_bytes(cluster_id)
     io = InlineIo()
     log_dirs = LogDirs(
-        config.log_dirs, disk=RealDisk(), clock=StoppedClock(), entropy=SystemEntropy(), writer=io, flusher=io
+        config.log_dirs,
+        disk=RealDisk(),
+        clock=StoppedClock(),
+        entropy=SystemEntropy(),
+        writer=io,
+        flusher=io,
+        metadata_path=config.metadata_log_dir,
     )
     options = FormatOptions(
         config.node_id,

@@ -10,11 +10,11 @@ import gc
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.log import checkpoint, recovery
-from klamm.log.leftovers import PartitionName, parse_name, topic_id_of
+from klamm.log.leftovers import FUTURE_SUFFIX, PartitionName, begin_delete, parse_name, promote, resume, topic_id_of
 from klamm.log.log_dir import LogDir, LogDirError
 
 if TYPE_CHECKING:
@@ -71,6 +71,57 @@ def plan_directory(directory: LogDir, is_clean: bool) -> tuple[DirectoryPlan, li
         directory.read_checkpoint(checkpoint.HIGH_WATERMARK),
     )
     return plan, suffixed
+
+
+def plan_directories(
+    directories: Mapping[LogDir, bool], ids: Mapping[str, bytes], belongs: Belongs | None, delete_delay_ms: int
+) -> list[DirectoryPlan]:
+    """What is to be loaded from the directories, each with whether it was stopped cleanly. `ids`: theirs, by path.
+
+    What a rename has begun is gone on with. A directory that fails is offline, and has no plan. Raises LogDirError.
+    """
+    plans: list[DirectoryPlan] = []
+    moved: list[tuple[DirectoryPlan, str, PartitionName]] = []
+    for directory, is_clean in directories.items():
+        try:
+            plan, suffixed = plan_directory(directory, is_clean)
+            plans.append(plan)
+            for name, parsed in suffixed:
+                home = ids[directory.path]
+                if parsed.suffix == FUTURE_SUFFIX and _is_at_home(directory, name, parsed, home, belongs):
+                    moved.append((plan, name, parsed))
+                else:
+                    resume(directory, name, parsed, delete_delay_ms)
+        except OSError as error:
+            directory.fail(error)
+    for plan, name, parsed in moved:
+        _take_place(plans, plan, name, parsed, delete_delay_ms)
+    return [plan for plan in plans if plan.directory.failure is None]
+
+
+def _is_at_home(directory: LogDir, name: str, parsed: PartitionName, home: bytes, belongs: Belongs | None) -> bool:
+    """Whether the metadata has the replica in the directory that it was being moved to."""
+    topic_id = topic_id_of(directory.disk, f"{directory.path}/{name}")
+    return topic_id is not None and belongs is not None and belongs(parsed.topic, parsed.partition, topic_id) == home
+
+
+def _take_place(
+    plans: Sequence[DirectoryPlan], plan: DirectoryPlan, name: str, parsed: PartitionName, delete_delay_ms: int
+) -> None:
+    """A replica that was moved takes the place of the one that it was moved from."""
+    old = f"{parsed.topic}-{parsed.partition}", PartitionName(parsed.topic, parsed.partition)
+    for other in plans:
+        if old in other.names:
+            try:
+                begin_delete(other.directory, old[0], parsed.topic, parsed.partition, delete_delay_ms)
+                other.names.remove(old)
+            except OSError as error:
+                other.directory.fail(error)
+    try:
+        promote(plan.directory, name, parsed)
+        plan.names.append(old)
+    except OSError as error:
+        plan.directory.fail(error)
 
 
 class Loading:

@@ -49,6 +49,8 @@ class LogDir:
         self.entropy = entropy
         self.writer = writer
         self.flusher = flusher
+        self.holds_partitions = True
+        """False for a directory with nothing but the metadata log."""
         self.failure: OSError | None = None
         """What took the directory offline; None while it serves."""
         self.on_failure: Callable[[LogDir], None] | None = None

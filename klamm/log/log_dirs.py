@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, recovery, upkeep
-from klamm.log.leftovers import FUTURE_SUFFIX, PartitionName, begin_delete, make_stray, promote, resume, topic_id_of
-from klamm.log.loading import METADATA_TOPIC, Belongs, DirectoryPlan, Loading, Progress, plan_directory
+from klamm.log.dir_identity import identify, open_all
+from klamm.log.leftovers import begin_delete, make_stray
+from klamm.log.loading import METADATA_TOPIC, Belongs, Loading, Progress, plan_directories
 from klamm.log.log_config import LogConfig
 from klamm.log.log_dir import UNKNOWN_BROKER_EPOCH, LogDir, LogDirError
-from klamm.log.meta_properties import InvalidMetaProperties, MetaProperties, MissingIdentity
+from klamm.log.meta_properties import MetaProperties
 from klamm.log.partition_metadata import InconsistentTopicId
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ _CHECKPOINTS: Final[dict[str, Callable[[PartitionLog], int | None]]] = {
 _CLOSING_THREADS: Final = 8
 
 
+def _signed(directory_id: bytes) -> tuple[int, int]:
+    return int.from_bytes(directory_id[:8], "big", signed=True), int.from_bytes(directory_id[8:], "big", signed=True)
+
+
 class LogDirDescription(NamedTuple):
     """One directory for DescribeLogDirs. `partitions`: (topic, partition) to (size in bytes, end offset)."""
 
@@ -76,7 +81,9 @@ class LogDirs:
         flusher: IoThread,
         default_config: LogConfig | None = None,
         recovery_threads_per_directory: int = 1,
+        metadata_path: str | None = None,
     ) -> None:
+        """`metadata_path`: where the metadata log is, if not in one of `paths`; no partition goes there."""
         self.disk = disk
         self.clock = clock
         self.entropy = entropy
@@ -85,6 +92,10 @@ class LogDirs:
         self.default_config = default_config or LogConfig()
         self.recovery_threads_per_directory = recovery_threads_per_directory
         self.directories = [LogDir(path, disk, clock, entropy, writer=writer, flusher=flusher) for path in paths]
+        if metadata_path is not None and all(directory.path != metadata_path for directory in self.directories):
+            own = LogDir(metadata_path, disk, clock, entropy, writer=writer, flusher=flusher)
+            own.holds_partitions = False
+            self.directories.append(own)
         for directory in self.directories:
             directory.on_recovery_point_lowered = self._recovery_point_lowered
         self.logs: dict[TopicPartition, PartitionLog] = {}
@@ -109,81 +120,51 @@ class LogDirs:
         A directory that cannot be used is offline from the start, unless it is the only one. Raises LogDirError,
         InvalidMetaProperties.
         """
-        opened: list[LogDir] = []
+        opened = open_all(self.directories)
         try:
-            for directory in self._distinct():
-                directory.open()
-                if directory.failure is None:
-                    opened.append(directory)
-            found = self._identify(opened)
-            if all(directory.failure is not None for directory in self.directories):
-                reasons = "; ".join(f"{directory.path}: {directory.reason}" for directory in self.directories)
+            found, self.directory_ids = identify(opened, self.entropy)
+            if not self.online:
+                reasons = "; ".join(f"{directory.path}: {directory.reason}" for directory in self._failed)
                 raise LogDirError(f"no log directory can be used: {reasons}")
         except BaseException:
             for directory in opened:
                 directory.release()
             raise
-        for directory in self.online:
-            directory.on_failure = self._failed
-        return found
-
-    def _distinct(self) -> list[LogDir]:
-        seen = set()
-        for directory in self.directories:
-            path = directory.path.rstrip("/")
-            if path in seen:
-                raise LogDirError(f"log.dirs has {directory.path} twice")
-            seen.add(path)
-        return self.directories
-
-    def _identify(self, opened: list[LogDir]) -> MetaProperties | None:
-        """Read every `meta.properties`; they must agree. A directory with a broken one is taken offline."""
-        found: MetaProperties | None = None
-        first = ""
-        for directory in opened:
-            try:
-                properties = directory.read_meta_properties()
-                if properties is None:
-                    continue
-                if properties.directory_id is None:
-                    properties = properties._replace(directory_id=self.entropy.uuid())
-                    directory.write_meta_properties(properties)
-            except MissingIdentity as error:
-                raise LogDirError(str(error)) from None
-            except (InvalidMetaProperties, OSError) as error:
-                directory.failure = error if isinstance(error, OSError) else OSError(str(error))
-                directory.release()
-                continue
-            if found is not None and (found.cluster_id, found.node_id) != (properties.cluster_id, properties.node_id):
-                raise LogDirError(
-                    f"{directory.path} belongs to node {properties.node_id} of cluster {properties.cluster_id}, "
-                    f"{first} to node {found.node_id} of cluster {found.cluster_id}"
-                )
-            if properties.directory_id in self.directory_ids.values():
-                raise LogDirError(f"{directory.path} has the directory id of another log directory")
-            assert properties.directory_id is not None
-            self.directory_ids[directory.path] = properties.directory_id
-            if found is None:
-                found, first = properties, directory.path
+        for directory in self.healthy:
+            directory.on_failure = self._on_failure
         return found
 
     def format(self, cluster_id: str, node_id: int) -> None:
         """Write `meta.properties` into the directories that have none. After `open`. Raises OSError."""
-        for directory in self.online:
+        for directory in self.healthy:
             if directory.path not in self.directory_ids:
                 directory_id = self.entropy.uuid()
                 directory.write_meta_properties(MetaProperties(cluster_id, node_id, directory_id))
                 self.directory_ids[directory.path] = directory_id
 
     @property
-    def online(self) -> list[LogDir]:
-        """The directories that serve."""
+    def healthy(self) -> list[LogDir]:
+        """The directories that have not failed."""
         return [directory for directory in self.directories if directory.failure is None]
 
     @property
+    def online(self) -> list[LogDir]:
+        """The directories that serve partitions."""
+        return [directory for directory in self.healthy if directory.holds_partitions]
+
+    @property
+    def _failed(self) -> list[LogDir]:
+        return [d for d in self.directories if d.holds_partitions and d.failure is not None]
+
+    @property
     def has_offline(self) -> bool:
-        """Whether a directory has failed, now or at the start."""
-        return any(directory.failure is not None for directory in self.directories)
+        """Whether a directory for partitions has failed, now or at the start."""
+        return bool(self._failed)
+
+    @property
+    def registered_ids(self) -> list[bytes]:
+        """The ids of the directories that serve partitions, in Kafka's order: as two signed numbers."""
+        return sorted((self.directory_ids[directory.path] for directory in self.online), key=_signed)
 
     def take_clean_shutdowns(self) -> dict[str, bool]:
         """Which directories were stopped cleanly, by path; their notes are removed when this is first asked."""
@@ -200,7 +181,8 @@ class LogDirs:
                     except OSError as error:
                         directory.fail(error)
                 self._is_clean[directory.path] = broker_epoch is not None
-                epochs.add(broker_epoch)
+                if directory.holds_partitions:
+                    epochs.add(broker_epoch)
             # As in Kafka, the epoch counts only if every directory tells the same.
             epoch = epochs.pop() if len(epochs) == 1 else None
             self.previous_broker_epoch = UNKNOWN_BROKER_EPOCH if epoch is None else epoch
@@ -229,53 +211,20 @@ class LogDirs:
     ) -> Loading:
         """The first part of `load`: its result is to be run, on whatever thread, and given to `finish_load`."""
         is_clean = self.take_clean_shutdowns()
-        plans: list[DirectoryPlan] = []
-        futures: list[tuple[DirectoryPlan, str, PartitionName]] = []
-        for directory in self.online:
-            try:
-                plan, suffixed = plan_directory(directory, is_clean[directory.path])
-                plans.append(plan)
-                for name, parsed in suffixed:
-                    if parsed.suffix == FUTURE_SUFFIX and self._is_at_home(plan, name, parsed, belongs):
-                        futures.append((plan, name, parsed))
-                    else:
-                        resume(directory, name, parsed, self.default_config.file_delete_delay_ms)
-            except OSError as error:
-                directory.fail(error)
-        for plan, name, parsed in futures:
-            self._promote(plans, plan, name, parsed)
+        plans = plan_directories(
+            {directory: is_clean[directory.path] for directory in self.online},
+            self.directory_ids,
+            belongs,
+            self.default_config.file_delete_delay_ms,
+        )
         return Loading(
-            [plan for plan in plans if plan.directory.failure is None],
+            plans,
             config_of or (lambda _: self.default_config),
             belongs,
             self.clock,
             threads_per_directory=self.recovery_threads_per_directory,
             progress=progress,
         )
-
-    def _is_at_home(self, plan: DirectoryPlan, name: str, parsed: PartitionName, belongs: Belongs | None) -> bool:
-        """Whether the metadata has the replica in the directory that it was being moved to."""
-        if belongs is None:
-            return False
-        topic_id = topic_id_of(self.disk, f"{plan.directory.path}/{name}")
-        home = None if topic_id is None else belongs(parsed.topic, parsed.partition, topic_id)
-        return home is not None and home == self.directory_ids[plan.directory.path]
-
-    def _promote(self, plans: list[DirectoryPlan], plan: DirectoryPlan, name: str, parsed: PartitionName) -> None:
-        old = f"{parsed.topic}-{parsed.partition}", PartitionName(parsed.topic, parsed.partition)
-        for other in plans:
-            if old in other.names:
-                try:
-                    delay_ms = self.default_config.file_delete_delay_ms
-                    begin_delete(other.directory, old[0], parsed.topic, parsed.partition, delay_ms)
-                    other.names.remove(old)
-                except OSError as error:
-                    other.directory.fail(error)
-        try:
-            promote(plan.directory, name, parsed)
-            plan.names.append(old)
-        except OSError as error:
-            plan.directory.fail(error)
 
     def finish_load(self, loading: Loading) -> None:
         """Take over what was loaded. Raises LogDirError, and what else keeps the node from starting."""
@@ -294,7 +243,7 @@ class LogDirs:
                     f"{log.topic}-{log.partition} is in {other.log_dir.path} and in {log.log_dir.path}: "
                     "delete the one in the directory that failed last"
                 )
-            # The topic id is written before the first record can be: who has none holds nothing.
+            # The one that names its topic is the one that was in use.
             if other.topic_id is None:
                 self.logs[log.topic, log.partition] = log
             self._leave(log if log.topic_id is None else other)
@@ -367,7 +316,7 @@ class LogDirs:
                 raise KafkaError(errors.INCONSISTENT_TOPIC_ID, str(error)) from None
             return log
         if not is_new and self.has_offline:
-            offline = ", ".join(directory.path for directory in self.directories if directory.failure is not None)
+            offline = ", ".join(directory.path for directory in self._failed)
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, f"{topic}-{partition} may be in {offline}, which is offline")
         leaving = self._leaving.pop((topic, partition), None)
         if leaving is not None and leaving.jobs:
@@ -422,7 +371,7 @@ class LogDirs:
 
     # -- failing --
 
-    def _failed(self, directory: LogDir) -> None:
+    def _on_failure(self, directory: LogDir) -> None:
         # Whoever met the error is still at work on the log: what follows waits until it is through.
         self.clock.call_later(0, lambda: self._take_offline(directory))
 
@@ -514,6 +463,8 @@ class LogDirs:
         """Every directory with its space and partitions (DescribeLogDirs)."""
         described = []
         for directory in self.directories:
+            if not directory.holds_partitions:
+                continue
             partitions = {
                 key: (log.size_bytes, log.log_end_offset) for key, log in self.logs.items() if log.log_dir is directory
             }

@@ -347,7 +347,7 @@ class MetadataNode:
                 for name, r in features.SUPPORTED.items()
             ],
             rack=rack,
-            log_dirs=sorted(self._log_dirs.directory_ids.values(), key=_signed),
+            log_dirs=self._log_dirs.registered_ids,
             previous_broker_epoch=self._log_dirs.previous_broker_epoch,
         )
         epoch = await self._settled(self._execute(lambda: self.controller.brokers.register(request)))
@@ -396,11 +396,6 @@ class MetadataNode:
 
     async def _settled(self, answer: R | asyncio.Future[R]) -> R:
         return await answer if isinstance(answer, asyncio.Future) else answer
-
-
-def _signed(directory_id: bytes) -> tuple[int, int]:
-    """Kafka registers directories in the order of their ids as two signed numbers."""
-    return int.from_bytes(directory_id[:8], "big", signed=True), int.from_bytes(directory_id[8:], "big", signed=True)
 
 
 def _check_level(image: MetadataImage, bootstrap: Sequence[Message]) -> None:

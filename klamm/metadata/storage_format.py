@@ -91,20 +91,20 @@ def _agree(log_dirs: LogDirs, found: MetaProperties | None, options: FormatOptio
             raise StorageError(f"log.dirs belong to cluster {found.cluster_id}, asked for is {options.cluster_id}")
         if metadata_dir.path not in log_dirs.directory_ids:
             raise StorageError(f"{metadata_dir.path} should hold the metadata log, but is new beside other log.dirs")
-    for directory in log_dirs.online:
+    for directory in log_dirs.healthy:
         stranger = f"{directory.path}/{METADATA_PARTITION_DIR}"
         if directory is not metadata_dir and log_dirs.disk.exists(stranger):
             raise StorageError(f"{stranger} is there, but the metadata log is to be in {metadata_dir.path}")
     cluster_id = found.cluster_id if found else options.cluster_id or uuid_text(log_dirs.entropy.uuid())
     ids = log_dirs.directory_ids
-    for directory in log_dirs.online:
+    for directory in log_dirs.healthy:
         if directory.path not in ids and (names := _partitions_in(directory)):
             raise StorageError(f"{directory.path} has no meta.properties but holds data ({names[0]}): whose is it?")
-    fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.online if d.path not in ids}
+    fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.healthy if d.path not in ids}
     if found is None:
         voter = Voter(options.node_id, fresh[metadata_dir.path], options.controller_endpoints)
         _write_quorum(metadata_dir, voter, options, log_dirs.clock.time_ms())
-    for directory in log_dirs.online:
+    for directory in log_dirs.healthy:
         if (directory_id := fresh.get(directory.path)) is not None:
             directory.write_meta_properties(MetaProperties(cluster_id, options.node_id, directory_id))
             ids[directory.path] = directory_id

@@ -129,6 +129,7 @@ class Node:
             flusher=InlineIo() if inline else LanesIo("klamm-flusher", loop.call_soon_threadsafe, FLUSHER_THREADS),
             default_config=Settings(self.config, self.node_id).log_config(EMPTY, ""),
             recovery_threads_per_directory=self.config.int("num.recovery.threads.per.data.dir"),
+            metadata_path=self.config.metadata_log_dir,
         )
 
     def _cleaner_thread(self, name: str) -> IoThread:

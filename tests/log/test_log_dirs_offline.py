@@ -249,3 +249,52 @@ def test_a_start_that_is_refused_leaves_clean_directories_clean(lab: Any) -> Non
     crash_of.close()
     # What was not clean is not called so by a start that did not get to look at it.
     assert not lab.disk.exists("/a/.kafka_cleanshutdown")
+
+
+def test_a_directory_for_the_metadata_alone(lab: Any) -> None:
+    def make() -> LogDirs:
+        io = InlineIo()
+        return LogDirs(
+            ["/a", "/b"],
+            disk=lab.disk,
+            clock=lab.clock,
+            entropy=lab.entropy,
+            writer=io,
+            flusher=io,
+            metadata_path="/meta",
+        )
+
+    dirs = make()
+    dirs.open()
+    dirs.format("cluster", 1)
+    dirs.load()
+    own = dirs.directories[-1]
+    assert own.path == "/meta" and own not in dirs.online and own in dirs.healthy
+    assert sorted(dirs.directory_ids) == ["/a", "/b", "/meta"]
+    assert set(dirs.registered_ids) == {dirs.directory_ids["/a"], dirs.directory_ids["/b"]}
+    lab.append(dirs.open_metadata_log(LogConfig(), own), lab.batch(3))
+    for n in range(4):
+        dirs.create("t", n, ID, LogConfig())
+    assert {log.log_dir.path for log in dirs.logs.values()} == {"/a", "/b"}
+    assert [d.path for d in dirs.describe()] == ["/a", "/b"]
+    dirs.close(7)
+    dirs = make()
+    dirs.open()
+    assert dirs.open_metadata_log(LogConfig(), dirs.directories[-1]).log_end_offset == 3
+    dirs.load()
+    assert dirs.previous_broker_epoch == 7
+    own = dirs.directories[-1]
+    own.fail(OSError(errno.EIO, "Input/output error"))
+    lab.clock.advance(0)
+    assert not dirs.has_offline and len(dirs.online) == 2 and not dirs.healthy[-1].failure
+    assert dirs.create("u", 0, ID, LogConfig(), is_new=False).log_end_offset == 0
+    dirs.close()
+
+
+def test_the_order_of_registered_directories(lab: Any) -> None:
+    """Kafka compares ids as signed numbers: one that begins with a high bit comes first."""
+    dirs = lab.dirs("/a", "/b", "/c")
+    dirs.open()
+    dirs.directory_ids = {"/a": b"\x01" * 16, "/b": b"\x7f" * 16, "/c": b"\x80" + b"\x00" * 15}
+    assert dirs.registered_ids == [b"\x80" + b"\x00" * 15, b"\x01" * 16, b"\x7f" * 16]
+    dirs.release()
