@@ -6,6 +6,7 @@ index entry points at the batch that it names.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 from compat.damage.copies import Copy
@@ -38,7 +39,7 @@ class Difference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One copy on both sides. The facts are empty where the side refused; `baseline` is Kafka's of an undamaged copy."""
+    """One copy on both sides; the facts of a side that refused are empty. `baseline` is Kafka's of an undamaged one."""
 
     copy: Copy
     kafka: Opened
@@ -49,12 +50,28 @@ class Outcome(NamedTuple):
     given: Facts
     """The damaged files, before anybody opened them."""
 
+    @property
+    def is_somewhere_unread(self) -> bool:
+        """Whether there are segments that the start does not read."""
+        return any(not self.is_read_again(base) for base in self.given["log"])
+
     def is_read_again(self, base_offset: int) -> bool:
         """Whether the start reads that segment: the last stop was not clean, and it may hold what was not synced."""
         if self.copy.is_clean:
             return False
         bases = [base for base in self.baseline["log"] if base <= self.copy.recovery_point]
         return base_offset >= max(bases, default=0)
+
+
+def is_walkable(outcome: Outcome) -> bool:
+    """Whether the damaged segments consist of whole batches of version 2, with offsets that rise."""
+    for base, data in outcome.given["log"].items():
+        batches, end = spans(data)
+        offsets = [base, *(offset for first, last, _ in batches.values() for offset in (first, last))]
+        magics = {HEADER.unpack_from(data, at)[3] for at in batches if len(data) - at >= HEADER_SIZE}
+        if end < len(data) or offsets != sorted(offsets) or not magics <= {MAGIC}:
+            return False
+    return True
 
 
 def _short(value: Any, other: Any) -> str:
@@ -170,7 +187,7 @@ def _wrong_index(
             found.append(f"index {base}: ({relative}, {position}) names no batch")
     positions = [0, *(position for _, position in entries), end]
     largest = max((after - at for at, after in zip(batches, [*list(batches)[1:], end], strict=False)), default=0)
-    gap = max((after - at for at, after in zip(positions, positions[1:], strict=False)), default=0)
+    gap = max((after - at for at, after in itertools.pairwise(positions)), default=0)
     rises = [base, *(offset for first, last, _ in batches.values() for offset in (first, last))]
     if size == end and gap > INDEX_INTERVAL_BYTES + 2 * largest and rises == sorted(rises):
         found.append(f"index {base}: {gap} bytes without an entry")

@@ -46,6 +46,8 @@ def _spans(data: bytes) -> list[tuple[int, int]]:
     spans, at = [], 0
     while len(data) - at >= HEADER_SIZE:
         size = struct.unpack_from(">i", data, at + 8)[0] + LOG_OVERHEAD
+        if size < HEADER_SIZE:
+            break
         spans.append((at, size))
         at += size
     return spans

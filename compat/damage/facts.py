@@ -17,6 +17,7 @@ from klamm.log.epoch_checkpoint import FILE, LeaderEpochs
 
 Facts = dict[str, Any]
 
+_SUFFIXES = (".log", ".index", ".timeindex", ".txnindex", ".snapshot")
 _TXN = struct.Struct(">hqqqq")
 
 
@@ -30,7 +31,7 @@ def file_facts(directory: Path) -> Facts:
     facts: Facts = {"log": {}, "index": {}, "timeindex": {}, "txnindex": {}, "snapshots": {}}
     for path in sorted(directory.iterdir()):
         stem = path.name.partition(".")[0]
-        if not stem.isdigit() or len(stem) != 20:
+        if not stem.isdigit() or len(stem) != 20 or path.suffix not in _SUFFIXES:
             continue
         data, offset = path.read_bytes(), int(stem)
         if path.suffix == ".log":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compat.damage.comparing import Difference, Outcome, disorder, spans
+from compat.damage.comparing import Difference, Outcome, disorder, is_walkable, spans
 from klamm.kproto.records import HEADER
 
 _STATE = ("log_end", "last_stable", "recovery_point", "snapshots")
@@ -106,6 +106,24 @@ def _producers_kept(outcome: Outcome, difference: Difference) -> bool:
 def _missing_index(outcome: Outcome, difference: Difference) -> bool:
     """Kafka reads a segment again that has no offset index, and cuts it."""
     return difference.name in ("log", "txnindex", "epochs") and not outcome.is_read_again(difference.offset)
+
+
+def _time_not_found(outcome: Outcome, difference: Difference) -> bool:
+    """What Kafka is told by the time index of the segment in which it looks is not there."""
+    is_time = difference.field.startswith(("told by time", "told max timestamp"))
+    is_damaged = bool({"index", "timeindex", "inner log", "active log", "segment"} & _files(outcome))
+    return is_time and is_damaged and difference.kafka != difference.klamm
+
+
+def _below_the_start(outcome: Outcome, difference: Difference) -> bool:
+    if difference.name != "txnindex":
+        return False
+    rows = [*(difference.kafka or ()), *(difference.klamm or ())]
+    return all(last < outcome.klamm.log_start for _, _, last, _ in rows)
+
+
+def _error_in_between(outcome: Outcome, difference: Difference) -> bool:
+    return difference.name.startswith("told") and outcome.is_somewhere_unread and not is_walkable(outcome)
 
 
 REASONS: tuple[Reason, ...] = (
@@ -216,6 +234,32 @@ REASONS: tuple[Reason, ...] = (
         "only its indexes are made anew; the damage stays where it was",
         "what stands behind the damage can still be read",
         _missing_index,
+    ),
+    Reason(
+        "transactions below the log start",
+        "a segment is read again that lies wholly below the log start",
+        "what snapshots say of producers below the log start is dropped between one segment and the next, so that "
+        "transactions seem to begin where the segment does",
+        "producers are taken from one segment to the next",
+        "nobody reads these records, nor their transactions, any more",
+        _below_the_start,
+    ),
+    Reason(
+        "damage in the way of a reader",
+        "a batch in a segment that is not read again has a magic byte, a length or an offset that cannot be its own",
+        "a Fetch from before the damage gets an error or nothing, depending on what the field says",
+        "a length that no batch has gets the same CORRUPT_MESSAGE; other damage is passed over or served as it is, "
+        "and the consumer's own check finds it",
+        "the batches that are sound are served unchanged by both",
+        _error_in_between,
+    ),
+    Reason(
+        "a time that is looked for by a wrong index",
+        "a time index, or the segment that it belongs to, is damaged and not read again",
+        "ListOffsets by time or by the highest timestamp trusts its last entry: it finds nothing or too late a record",
+        "the entry must agree with the batches, else the indexes are made anew",
+        "the right answer costs one look at the batches at the end of the segment",
+        _time_not_found,
     ),
 )
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from compat.damage.comparing import Difference, Outcome, differences, faults
+from compat.damage.brokers import Served, serve_all, told_differences, told_faults
+from compat.damage.comparing import Outcome, differences, faults
 from compat.damage.copies import Copy, copy_sparse, make_copies
 from compat.damage.damages import Kind
 from compat.damage.facts import Facts, file_facts
@@ -33,6 +34,7 @@ class Verdict(NamedTuple):
     kind: str
     reasons: list[str]
     unexplained: list[str]
+    outcome: Outcome
 
 
 def open_all(opener: Opener, copies: Sequence[Copy], masters: Path, place: Path) -> dict[int, tuple[Opened, Facts]]:
@@ -80,11 +82,45 @@ def judge(outcome: Outcome) -> Verdict:
         kind = "explained"
     else:
         kind = "both refused" if outcome.klamm.refusal else "equal"
-    return Verdict(outcome.copy, kind, reasons, unexplained)
+    return Verdict(outcome.copy, kind, reasons, unexplained, outcome)
 
 
-def judge_copies(place: Path, count: int, seed: int, klamm: Opener | None = None) -> tuple[list[Verdict], list[Copy]]:
-    """Make `count` copies under `place`, have both sides open them, and compare."""
+def judge_served(verdict: Verdict, kafka: Served, klamm: Served) -> Verdict:
+    """The verdict of a copy that both brokers have served, too: what they told, and what they left."""
+    outcome = verdict.outcome
+    faults_told = told_faults(klamm.told, outcome.klamm, outcome.klamm_facts)
+    unexplained = [*verdict.unexplained, *(f"klamm is wrong in itself: {fault}" for fault in faults_told)]
+    reasons = list(verdict.reasons)
+    end = outcome.klamm.log_end
+    ours, theirs = (_without_own_epochs(side.facts, end) for side in (klamm, kafka))
+    served = outcome._replace(kafka_facts=theirs, klamm_facts=ours)
+    is_compacted = outcome.copy.template.name.startswith("compacted")
+    found = [*differences(served), *told_differences(kafka.told, klamm.told, is_compacted=is_compacted)]
+    for difference in found:
+        reason = explanation(served, difference)
+        if reason is not None:
+            reasons += [] if reason.name in reasons else [reason.name]
+        elif not (difference.name.startswith("told") and verdict.reasons):
+            # What is told otherwise because files are otherwise has that reason.
+            unexplained.append(f"served: {difference}")
+    kind = verdict.kind
+    if unexplained:
+        kind = "unexplained"
+    elif found and kind == "equal":
+        kind = "explained"
+    return verdict._replace(kind=kind, reasons=reasons, unexplained=unexplained)
+
+
+def _without_own_epochs(facts: Facts, end: int) -> Facts:
+    """Every start of a broker begins an epoch at the log's end."""
+    epochs = facts["epochs"]
+    return {**facts, "epochs": [row for row in epochs if row[1] < end] if isinstance(epochs, list) else epochs}
+
+
+def judge_copies(
+    place: Path, count: int, seed: int, klamm: Opener | None = None, *, is_served: bool = False
+) -> list[Verdict]:
+    """Make `count` copies under `place`, have both sides open them, and compare; `is_served`: in brokers, too."""
     logging.getLogger("klamm").setLevel(logging.ERROR)
     masters = place / "masters"
     copies = make_copies(masters, count, seed)
@@ -101,7 +137,15 @@ def judge_copies(place: Path, count: int, seed: int, klamm: Opener | None = None
         baseline, given = baselines[baseline_key(copy)], file_facts(masters / str(copy.number))
         outcome = Outcome(copy, kafka_opened, klamm_opened, kafka_facts, klamm_facts, baseline, given)
         verdicts.append(judge(outcome))
-    return verdicts, copies
+    if is_served:
+        opened = [v.copy for v in verdicts if not v.outcome.kafka.refusal and not v.outcome.klamm.refusal]
+        served = serve_all(opened, masters, place)
+        known = served["kafka"]
+        verdicts = [
+            judge_served(v, known[v.copy.number], served["klamm"][v.copy.number]) if v.copy.number in known else v
+            for v in verdicts
+        ]
+    return verdicts
 
 
 def table(verdicts: Sequence[Verdict]) -> list[tuple[Kind, dict[str, int]]]:
@@ -118,6 +162,3 @@ def unexplained_of(verdicts: Sequence[Verdict]) -> list[str]:
         for verdict in verdicts
         if verdict.kind == "unexplained"
     ]
-
-
-__all__ = ["Difference", "Verdict", "judge", "judge_copies", "table", "unexplained_of"]

@@ -1,7 +1,7 @@
 """The partition directories that are damaged: written by real Kafka, kept in the cache.
 
-Three logs (rich in codecs, producers and transactions; cut at the front by DeleteRecords and retention; compacted), each
-as a clean stop leaves it and as SIGKILL does.
+Three logs (rich in codecs, producers and transactions; cut at the front by DeleteRecords and retention; compacted),
+each as a clean stop leaves it and as SIGKILL does.
 """
 
 from __future__ import annotations

@@ -456,7 +456,7 @@ class PartitionLog:
         """Whole batches from the one that holds `offset`, below `max_offset` (None: the high watermark).
 
         At most `max_bytes`, but at least one batch with `min_one`, however large. `aborted`: also the aborted
-        transactions among them. Raises KafkaError: OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR.
+        transactions among them. Raises KafkaError: OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
         if offset < self.log_start_offset or offset > self.log_end_offset:
             raise KafkaError(
@@ -502,13 +502,16 @@ class PartitionLog:
         return FetchData(data, self._aborted(segment, offset, end))
 
     def position_of(self, offset: int) -> tuple[LogSegment, int] | None:
-        """Segment and position of the first batch that holds `offset` or a later one; None at the end of the log."""
+        """Segment and position of the first batch that holds `offset` or a later one; None at the end of the log.
+
+        Raises KafkaError: CORRUPT_MESSAGE.
+        """
         found = self._positions.get(offset)
         if found is not None and found[1] < found[0].size:
             return found
         segment: LogSegment | None = self.segments.floor(offset)
         while segment is not None:
-            batch = segment.find(offset, segment.written_size)
+            batch = segment.find(offset, segment.written_size, is_read=True)
             if batch is not None:
                 self._remember(offset, segment, batch[0])
                 return segment, batch[0]

@@ -147,7 +147,7 @@ def load_producers(
     end: int,
     keep_at: Collection[int] = (),
 ) -> int:
-    """The state as of `end`; the offset of the newest snapshot then, `start` (the log's) if there is none.
+    """The state as of `end`; the offset of the newest snapshot up to it, `start` (the log's) if there is none.
 
     Where segments begin whose base offsets are in `keep_at`, the state is written on the way.
     """

@@ -145,13 +145,13 @@ def _load(
     epochs.truncate_from_end(end_offset)
     epochs.truncate_from_start(log_start_offset)
     bases = [segment.base_offset for segment in segments]
-    snapshots.remove_strays(set(bases))
     snapshots.keep_between(start_offset, end_offset)
     if is_read:
-        snapshot_offset = snapshots.newest(start_offset)
         producers.remove_expired(forget_before_ms)  # as by Kafka, which writes a snapshot now and reads it back
     else:
-        snapshot_offset = load_producers(producers, segments, snapshots, start_offset, end_offset, keep_at=bases[-2:])
+        load_producers(producers, segments, snapshots, start_offset, end_offset, keep_at=bases[-2:])
+    snapshots.remove_strays(set(bases))
+    snapshot_offset = snapshots.newest(start_offset)
     for segment in segments[:-1]:
         segment.is_sealed = True
     return _Found(segments, epochs, producers, start_offset, end_offset, snapshot_offset)

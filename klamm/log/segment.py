@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from klamm.kproto import errors
+from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, NO_TIMESTAMP, batches
 from klamm.log.index_entries import CorruptIndex
 from klamm.log.offset_index import OffsetIndex
@@ -413,8 +415,11 @@ class LogSegment:
             yield position, header
             position += size
 
-    def find(self, offset: int, end: int) -> tuple[int, int, int] | None:
-        """(position, size, base offset) of the first batch before `end` that holds `offset` or a later one."""
+    def find(self, offset: int, end: int, *, is_read: bool = False) -> tuple[int, int, int] | None:
+        """(position, size, base offset) of the first batch before `end` that holds `offset` or a later one.
+
+        `is_read`: for a reader, who must not be led past what cannot be a batch. Raises KafkaError: CORRUPT_MESSAGE.
+        """
         position = self._checked(*self.offset_index.lookup(offset))
         unpack = _SPAN.unpack_from
         while position < end:
@@ -425,7 +430,11 @@ class LogSegment:
                 base_offset, length, magic, delta = unpack(window, at)
                 if magic < 2:
                     delta = 0
-                if length <= 0:
+                if length < MESSAGE_SIZE_MIN - LOG_OVERHEAD:
+                    if is_read and position + at < end:
+                        raise KafkaError(
+                            errors.CORRUPT_MESSAGE, f"{self.path} has a batch of length {length} at {position + at}"
+                        )
                     return None
                 if base_offset + delta >= offset:
                     return (position + at, length + 12, base_offset) if position + at < end else None

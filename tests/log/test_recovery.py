@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klamm.kproto import records
+from klamm.kproto import errors, records
+from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import Record, build_batch
 from klamm.log import partition_metadata, upkeep
 from klamm.log.producer_snapshot import encode
@@ -251,7 +252,9 @@ def test_damage_below_the_recovery_point_ends_no_loop(lab: Any) -> None:
     one = log.size_bytes // 5
     lab.disk.open(log.active_segment.path).pwrite(struct.pack(">i", -12), one + 8)
     log.forget_positions()
-    assert log.read(6, 1000).data == b""
+    with pytest.raises(KafkaError) as caught:
+        log.read(6, 1000)
+    assert caught.value.code == errors.CORRUPT_MESSAGE
     assert len(log.read(0, 4 * one).data) == one
 
 
