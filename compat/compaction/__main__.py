@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compat.compaction.rounds import Round, run
+from compat.compaction.making import CODECS
+from compat.compaction.rounds import Round, run, run_with_small_map
 
 
 def report(done: Round) -> str:
@@ -22,7 +23,7 @@ def report(done: Round) -> str:
                                                                              strict=True)]  # fmt: skip
     for name, side in (("Kafka", done.kafka), ("klamm", done.klamm)):
         speed = side.size_bytes / (1 << 20) / side.seconds
-        lines.append(f"  {name} {side.seconds:.2f} s, {speed:.1f} MB/s, up to offset {side.end_offset}")
+        lines.append(f"  {name} {side.seconds:.2f} s, {speed:.1f} MB/s, dirty parts {side.passes}")
     lines.append(f"  klamm's time / Kafka's: {done.ratio:.2f}")
     return "\n".join([*lines, *(f"  DIFFERENT {line}" for line in done.differences)])
 
@@ -33,12 +34,22 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--uncompressed", action="store_true", help="no codecs: whole files are compared byte by byte")
+    parser.add_argument("--small-map", action="store_true", help="and once with more keys than a pass can hold")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="compat-compaction-"))
     rounds = run(
-        directory, records=options.records, keys=options.keys, rounds=options.rounds, seed=options.seed, say=print
+        directory,
+        records=options.records,
+        keys=options.keys,
+        rounds=options.rounds,
+        seed=options.seed,
+        codecs=("none",) if options.uncompressed else CODECS,
+        say=print,
     )
+    if options.small_map:
+        rounds.append(run_with_small_map(directory / "small-map"))
     for done in rounds:
         print(report(done))
     if options.json:

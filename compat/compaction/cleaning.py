@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,42 +25,54 @@ from klamm.seams import SystemClock, SystemEntropy
 
 _TIMEOUT_S = 120.0
 _KEY = (TOPIC, 0)
+_PASS = re.compile(r"\(dirty section = \[(\d+), (\d+)\]\)")
+_OUR_PASS = re.compile(r"offsets (\d+) to (\d+) cleaned")
 _TOOK = re.compile(r"([\d,.]+) MB of log processed in ([\d,.]+) seconds")
 
 
 class Cleaned(NamedTuple):
-    """One cleaning: the seconds it took by its own clock, the bytes read for it, up to which offset it went."""
+    """One cleaning: the seconds it took by its own clock, the bytes read for it, the dirty parts of its passes."""
 
     seconds: float
     size_bytes: int
-    end_offset: int
+    passes: list[tuple[int, int]]
+
+    @property
+    def end_offset(self) -> int:
+        return self.passes[-1][1]
 
 
 def cleaned_up_to(data_dir: Path) -> int | None:
     return checkpoint.read_offsets(RealDisk(), str(data_dir / checkpoint.CLEANER_OFFSET)).get(_KEY)
 
 
-def by_kafka(kafka: CleaningKafka) -> Cleaned:
-    """Start the node, wait for the end of the one pass that is due, stop it."""
+def by_kafka(kafka: CleaningKafka, *, to_the_end: bool = False) -> Cleaned:
+    """Start the node, wait for the end of the one pass that is due, or of all up to the active segment; stop it."""
     kafka.clean_at(100)
     before = cleaned_up_to(kafka.data_dir)
+    last = active_base(kafka.data_dir)
     told = kafka.log_file.stat().st_size if kafka.log_file.exists() else 0
     kafka.start()
     try:
         deadline = time.monotonic() + _TIMEOUT_S
-        while (end := cleaned_up_to(kafka.data_dir)) in (None, before):
+        while (end := cleaned_up_to(kafka.data_dir)) in (None, before) or (to_the_end and end != last):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Kafka has not cleaned the log:\n{kafka.log_tail()}")
             time.sleep(0.05)
         kafka.stop()
     finally:
         kafka.kill()
-    text = kafka.log_file.read_bytes()[told:].decode()
-    passes = [(float(mb.replace(",", "")), float(s.replace(",", ""))) for mb, s in _TOOK.findall(_of_topic(text))]
-    if len(passes) != 1:
-        raise RuntimeError(f"Kafka has made {len(passes)} passes and not one:\n{text[-4000:]}")
-    assert end is not None
-    return Cleaned(passes[0][1], int(passes[0][0] * (1 << 20)), end)
+    text = _of_topic(kafka.log_file.read_bytes()[told:].decode())
+    passes = [(int(first), int(end)) for first, end in _PASS.findall(text)]
+    took = [(float(mb.replace(",", "")), float(s.replace(",", ""))) for mb, s in _TOOK.findall(text)]
+    if not passes or (len(passes) != 1 and not to_the_end):
+        raise RuntimeError(f"Kafka has made {len(passes)} passes:\n{text[-4000:]}")
+    return Cleaned(sum(s for _, s in took), int(sum(mb for mb, _ in took) * (1 << 20)), passes)
+
+
+def active_base(data_dir: Path) -> int:
+    """The base offset of the topic's active segment."""
+    return max(int(path.stem) for path in (data_dir / f"{TOPIC}-0").glob("*.log"))
 
 
 def _of_topic(text: str) -> str:
@@ -84,12 +98,46 @@ class _ClockAt(SystemClock):
         return self._time_ms
 
 
-def by_klamm(data_dir: Path, time_ms: int | None = None, settings: CleanerSettings | None = None) -> Cleaned:
-    """Open the directory, clean until nothing is due, close it. `time_ms`: the wall clock's time."""
-    return asyncio.run(_by_klamm(data_dir, time_ms, settings or CleanerSettings()))
+class _Passes(logging.Handler):
+    """Notes the dirty parts of the passes that the cleaner tells of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.found: list[tuple[int, int]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (told := _OUR_PASS.search(record.getMessage())) is not None:
+            self.found.append((int(told[1]), int(told[2])))
 
 
-async def _by_klamm(data_dir: Path, time_ms: int | None, settings: CleanerSettings) -> Cleaned:
+def by_klamm(
+    data_dir: Path,
+    time_ms: int | None = None,
+    settings: CleanerSettings | None = None,
+    *,
+    config: Mapping[str, str] = TOPIC_CONFIG,
+    to_the_end: bool = False,
+) -> Cleaned:
+    """Open the directory, have it cleaned once, or up to the active segment, close it. `time_ms`: the wall clock's."""
+    logger, passes = logging.getLogger("klamm.log.cleaner"), _Passes()
+    level = logger.level
+    logger.addHandler(passes)
+    logger.setLevel(logging.INFO)
+    try:
+        seconds, size_bytes = asyncio.run(
+            _by_klamm(data_dir, time_ms, settings or CleanerSettings(), config, to_the_end)
+        )
+    finally:
+        logger.removeHandler(passes)
+        logger.setLevel(level)
+    if len(passes.found) != 1 and not to_the_end:
+        raise RuntimeError(f"klamm has made {len(passes.found)} passes and not one")
+    return Cleaned(seconds, size_bytes, passes.found)
+
+
+async def _by_klamm(
+    data_dir: Path, time_ms: int | None, settings: CleanerSettings, config: Mapping[str, str], to_the_end: bool
+) -> tuple[float, int]:
     loop = asyncio.get_running_loop()
     clock = SystemClock(loop) if time_ms is None else _ClockAt(loop, time_ms)
     log_dirs = LogDirs(
@@ -101,23 +149,19 @@ async def _by_klamm(data_dir: Path, time_ms: int | None, settings: CleanerSettin
         flusher=ThreadIo("flusher", loop.call_soon_threadsafe),
     )
     log_dirs.open()
-    log_dirs.load(lambda topic: LogConfig(TOPIC_CONFIG if topic == TOPIC else None))
+    log_dirs.load(lambda topic: LogConfig(config if topic == TOPIC else None))
     cleaner = LogCleaner(
         log_dirs, settings, lambda name: ThreadIo(name, loop.call_soon_threadsafe), new_child=CleanerChild
     )
     log_dirs.logs[_KEY].advance_high_watermark()
-    before = cleaned_up_to(data_dir)
+    before, last = cleaned_up_to(data_dir), active_base(data_dir)
     cleaner.start()
     deadline = loop.time() + _TIMEOUT_S
-    while cleaned_up_to(data_dir) == before:
+    while (end := cleaned_up_to(data_dir)) == before or (to_the_end and end != last):
         if loop.time() > deadline or cleaner.uncleanable:
             raise RuntimeError(f"klamm has not cleaned the log; uncleanable: {sorted(cleaner.uncleanable)}")
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)  # for the deletes
     cleaner.close()
-    if cleaner.metrics.runs != 1:
-        raise RuntimeError(f"klamm has made {cleaner.metrics.runs} passes and not one")
     log_dirs.close()
-    end = cleaned_up_to(data_dir)
-    assert end is not None
-    return Cleaned(cleaner.metrics.max_clean_time_secs, cleaner.metrics.bytes_read, end)
+    return cleaner.metrics.clean_time_secs, cleaner.metrics.bytes_read

@@ -78,11 +78,12 @@ def create_topic(kafka: KafkaTarget, config: Mapping[str, str]) -> None:
 class Writer:
     """Writes records by a seed. Producers stay open, so that their sequence numbers run over all segments."""
 
-    def __init__(self, bootstrap: str, *, keys: int, seed: int) -> None:
+    def __init__(self, bootstrap: str, *, keys: int, seed: int, codecs: Sequence[str], abort_share: float) -> None:
         from confluent_kafka import Producer
 
         self._random = random.Random(seed)
         self._keys = keys
+        self._abort_share = abort_share
         self._errors: list[Any] = []
         common = {
             "bootstrap.servers": bootstrap,
@@ -90,10 +91,10 @@ class Writer:
             "batch.num.messages": 200,
             "enable.idempotence": True,
         }
-        self._plain = [Producer({**common, "compression.type": codec}) for codec in CODECS]
+        self._plain = [Producer({**common, "compression.type": codec}) for codec in codecs]
         self._plain.append(Producer({**common, "enable.idempotence": False}))
         self._transactional = []
-        for n, codec in enumerate(("none", "lz4", "none")):
+        for n, codec in enumerate(("none", codecs[len(codecs) // 2], "none")):
             producer = Producer(
                 {
                     **common,
@@ -157,7 +158,7 @@ class Writer:
         self._flush(producer)
         self._send(beside, count - within)
         self._flush(beside)
-        if self._random.random() < 0.4:
+        if self._random.random() < self._abort_share:
             producer.abort_transaction(30)
         else:
             producer.commit_transaction(30)
@@ -170,9 +171,18 @@ class Writer:
         self._flush(producer)
 
 
-def write(kafka: KafkaTarget, count: int, *, keys: int, seed: int, leave_open: bool = False) -> None:
+def write(
+    kafka: KafkaTarget,
+    count: int,
+    *,
+    keys: int,
+    seed: int,
+    codecs: Sequence[str],
+    abort_share: float = 0.4,
+    leave_open: bool = False,
+) -> None:
     """Have `count` records written; with `leave_open` the last twentieth lies behind an open transaction."""
-    writer = Writer(kafka.bootstrap, keys=keys, seed=seed)
+    writer = Writer(kafka.bootstrap, keys=keys, seed=seed, codecs=codecs, abort_share=abort_share)
     if leave_open:
         writer.write(count - count // 20 - 10)
         writer.leave_one_open(10)

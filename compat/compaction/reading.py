@@ -83,9 +83,18 @@ def survivors(batches: list[Batch]) -> Survivors:
     )
 
 
-def differences(ours: Path, theirs: Path) -> list[str]:
-    """How two directories differ, in words; none if klamm left what Kafka left."""
+def _without_horizons(batches: list[Batch]) -> list[Batch]:
+    return [b._replace(base_timestamp=0) if b.attributes & records.DELETE_HORIZON else b for b in batches]
+
+
+def differences(ours: Path, theirs: Path, *, with_horizons: bool = True) -> list[str]:
+    """How two directories differ, in words; none if klamm left what Kafka left.
+
+    `with_horizons`: delete horizons are equal too, and with them whole files.
+    """
     mine, real = read(ours), read(theirs)
+    if not with_horizons:
+        mine, real = _without_horizons(mine), _without_horizons(real)
     found = [f"{path}: a batch at {b.base_offset} with a wrong CRC" for path, side in ((ours, mine), (theirs, real))
              for b in side if not b.is_sound]  # fmt: skip
     for one, other in zip(mine, real, strict=False):
@@ -98,6 +107,8 @@ def differences(ours: Path, theirs: Path) -> list[str]:
                 return found
     if len(mine) != len(real):
         found.append(f"{len(mine)} batches and not {len(real)}")
+    if not with_horizons:
+        return found
     our_files, their_files = files(ours), files(theirs)
     compressed = {batch.segment[:20] for batch in real if batch.attributes & records.COMPRESSION_MASK}
     for name in sorted(our_files.keys() | their_files.keys()):

@@ -59,7 +59,7 @@ def test_a_damaged_batch_and_a_forgotten_file_are_found(tmp_path: Path) -> None:
 @pytest.mark.needs("java", "mvn")
 def test_the_same_is_left(tmp_path: Path) -> None:
     pytest.importorskip("confluent_kafka")
-    rounds = run(tmp_path, records=60_000, jvm_options=("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"))
+    rounds = run(tmp_path, records=40_000, jvm_options=("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"))
     for done in rounds:
         assert done.differences == []
         assert done.after.records < done.before.records / 2

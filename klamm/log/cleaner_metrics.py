@@ -16,6 +16,7 @@ class CleanerMetrics:
     __slots__ = (
         "bytes_read",
         "bytes_written",
+        "clean_time_secs",
         "cleaner_recopy_percent",
         "dead_thread_count",
         "last_run_ms",
@@ -30,6 +31,7 @@ class CleanerMetrics:
 
     def __init__(self) -> None:
         self.runs = self.bytes_read = self.bytes_written = 0
+        self.clean_time_secs = 0.0
         self.dead_thread_count = 0
         self.last_run_ms = 0
         """When a cleaner last looked for work, ms since 1970."""
@@ -48,6 +50,7 @@ class CleanerMetrics:
         self.bytes_read += stats.bytes_read
         self.bytes_written += stats.bytes_written
         self.max_buffer_utilization_percent = int(100 * stats.buffer_utilization)
+        self.clean_time_secs += stats.elapsed_ms / 1000
         self.max_clean_time_secs = stats.elapsed_ms / 1000
         self.cleaner_recopy_percent = int(100 * stats.bytes_written / max(stats.bytes_read, 1))
 
