@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto.errors import KafkaError
+from klamm.kproto.records import PARTITION_LEADER_EPOCH_AT
 from klamm.kproto.uuids import uuid_text
 from klamm.log import partition_metadata, recovery, upkeep
 from klamm.log.dump.data_files import partition_name
@@ -22,7 +23,7 @@ from klamm.log.segment import LOG_SUFFIX, SUFFIXES, file_stem
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
-    from klamm.log.verify.findings import Damage
+    from klamm.log.verify.findings import Damage, WrongEpoch
     from klamm.log.verify.partition_check import PartitionChecked
     from klamm.seams import Clock, Entropy
 
@@ -47,6 +48,7 @@ def repair_partition(doing: Doing, plan: PartitionPlan, clock: Clock, entropy: E
     """Mend it; the log's end offset then, or as it would be. Raises OSError, KafkaError."""
     checked = plan.checked
     end_offset = checked.end_offset
+    _mend_epochs(doing, checked.wrong_epochs)
     if checked.damages:
         if plan.is_drop_wanted:
             _drop(doing, checked.damages)
@@ -74,6 +76,22 @@ def repair_partition(doing: Doing, plan: PartitionPlan, clock: Clock, entropy: E
 
 
 # -- damage --
+
+
+def _mend_epochs(doing: Doing, wrong: list[WrongEpoch]) -> None:
+    """Give batches the leader epoch of their neighbours. What stood there is told: no bytes are worth keeping."""
+    for odd in wrong:
+        message = f"leader epoch {odd.neighbours_epoch} instead of {odd.epoch} in the batch at {odd.position}"
+        doing.do(Action(WRITE, odd.path, message), lambda odd=odd: _write_epoch(doing.disk, odd))  # type: ignore[misc]
+
+
+def _write_epoch(disk: Disk, odd: WrongEpoch) -> None:
+    file = disk.open(odd.path)
+    try:
+        file.pwrite(odd.neighbours_epoch.to_bytes(4, "big"), odd.position + PARTITION_LEADER_EPOCH_AT)
+        file.fsync()
+    finally:
+        file.close()
 
 
 def _cut(doing: Doing, plan: PartitionPlan) -> int:

@@ -34,6 +34,15 @@ class Finding(NamedTuple):
 Report = Callable[[Finding], None]
 
 
+class WrongEpoch(NamedTuple):
+    """A batch whose leader epoch contradicts its neighbours'; the checksum does not cover it."""
+
+    path: str
+    position: int
+    epoch: int
+    neighbours_epoch: int
+
+
 class Damage(NamedTuple):
     """Bytes of a segment that are no sound batch in its place: [position, end). `offset`: the first one they can hold.
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from klamm.kproto.records import Batch
 from klamm.log import checkpoint, epoch_checkpoint, partition_metadata
 from klamm.log.dump import data_files
+from klamm.log.dump.batch_walk import BatchAt
 from klamm.log.dump.data_files import data_file
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.segment import LOG_SUFFIX, file_stem
-from klamm.log.verify.findings import ERROR, INFO, WARNING, Damage, Finding, Report
+from klamm.log.verify.findings import ERROR, INFO, WARNING, Damage, Finding, Report, WrongEpoch
 from klamm.log.verify.producer_check import ProducerCheck
 from klamm.log.verify.segment_check import OFFSET_MAX, Segment, check_segment
 
@@ -49,10 +49,11 @@ class PartitionChecked:
     wrong_files: list[str] = field(default_factory=list)
     """Files that must be made anew, or go."""
     is_index_wrong: bool = False
+    wrong_epochs: list[WrongEpoch] = field(default_factory=list)
 
     @property
     def needs_repair(self) -> bool:
-        return bool(self.damages or self.wrong_files or self.is_index_wrong)
+        return bool(self.damages or self.wrong_files or self.is_index_wrong or self.wrong_epochs)
 
 
 class PartitionCheck:
@@ -68,6 +69,8 @@ class PartitionCheck:
         self._epochs: list[
             tuple[int, int, int]
         ] = []  # epoch, its first batch's offset, the offset behind the one before
+        self._raised: tuple[str, int, int] | None = None
+        """Where the last batch has raised the epoch (path, position) and from which; None if it did not."""
         self._next_offset = 0
 
     def run(self) -> PartitionChecked:
@@ -83,14 +86,15 @@ class PartitionCheck:
         self._next_offset = bases[0] if bases else checked.start_offset
         producers = ProducerCheck(self._disk, self._directory, self._names, self._next_offset, self._report)
 
-        def on_batch(batch: Batch) -> None:
-            self._take_epoch(batch)
-            producers.on_batch(batch)
-            self._next_offset = batch.next_offset
-
         for place, base_offset in enumerate(bases):
             following = bases[place + 1] if place + 1 < len(bases) else OFFSET_MAX
             segment = self._segment(base_offset, following)
+
+            def on_batch(step: BatchAt, path: str = segment.path()) -> None:
+                self._take_epoch(step, path)
+                producers.on_batch(step.batch)
+                self._next_offset = step.batch.next_offset
+
             done = check_segment(
                 self._disk, segment, self._next_offset, self._report, on_batch, self._settings.progress
             )
@@ -138,33 +142,62 @@ class PartitionCheck:
 
     # -- epochs --
 
-    def _take_epoch(self, batch: Batch) -> None:
-        epoch = batch.partition_leader_epoch
-        if epoch < 0 or (self._epochs and epoch == self._epochs[-1][0]):
+    def _take_epoch(self, step: BatchAt, path: str) -> None:
+        epoch, offset = step.batch.partition_leader_epoch, step.batch.base_offset
+        latest = self._epochs[-1][0] if self._epochs else -1
+        if epoch < 0:
             return
-        if self._epochs and epoch < self._epochs[-1][0]:
-            message = f"leader epoch {epoch} after epoch {self._epochs[-1][0]}"
-            path = f"{self._directory}/{file_stem(self._base_of(batch.base_offset))}{LOG_SUFFIX}"
-            recovery = "none: a follower of this log may be cut where it need not"
-            self._report(Finding(ERROR, "epoch_out_of_order", path, message, recovery, batch.base_offset))
-            return
-        self._epochs.append((epoch, batch.base_offset, self._next_offset))
+        if epoch > latest:
+            self._epochs.append((epoch, offset, self._next_offset))
+            self._raised = path, step.position, latest
+        elif epoch < latest:
+            if self._raised is not None and epoch >= self._raised[2] >= 0:
+                # The batch before this one was the odd one: it alone had that epoch.
+                path, position, before = self._raised
+                odd, first, behind = self._epochs.pop()
+                right = self._told_epoch(first, before, epoch)
+                self._wrong_epoch(WrongEpoch(path, position, odd, right), first)
+                if epoch > before:
+                    self._epochs.append(
+                        (epoch, first, behind) if right == epoch else (epoch, offset, self._next_offset)
+                    )
+            else:
+                right = self._told_epoch(offset, latest, latest)
+                self._wrong_epoch(WrongEpoch(path, step.position, epoch, right), offset)
+            self._raised = None
+        else:
+            self._raised = None
 
-    def _base_of(self, offset: int) -> int:
-        return max((base for base in self._checked.base_offsets if base <= offset), default=0)
+    def _told_epoch(self, offset: int, low: int, high: int) -> int:
+        """The epoch of `offset`, between those of its neighbours: what the checkpoint says if that fits."""
+        path = f"{self._directory}/{epoch_checkpoint.FILE}"
+        try:
+            told = LeaderEpochs.decode(self._disk.read(path), path).epoch_for(offset)
+        except (FileNotFoundError, checkpoint.MalformedCheckpoint):
+            return low
+        return told if low <= told <= high else low
+
+    def _wrong_epoch(self, wrong: WrongEpoch, offset: int) -> None:
+        message = f"leader epoch {wrong.epoch} beside batches of epoch {wrong.neighbours_epoch}"
+        recovery = "none: the epoch is believed; no checksum covers it"
+        self._report(Finding(ERROR, "wrong_epoch", wrong.path, message, recovery, offset, wrong.position))
+        self._checked.wrong_epochs.append(wrong)
 
     def _check_epochs(self) -> None:
         path = f"{self._directory}/{epoch_checkpoint.FILE}"
         checked, settings = self._checked, self._settings
         try:
-            data = self._disk.read(path)
-            entries = LeaderEpochs.decode(data, path).entries()
+            epochs = LeaderEpochs.decode(self._disk.read(path), path)
         except FileNotFoundError:
-            if self._epochs and settings.is_clean:
+            if self._epochs and (settings.is_clean or self._epochs[0][1] < settings.recovery_point):
                 self._wrong_epochs(path, WARNING, "missing_epochs", "the file is missing", "taken from the batches")
             return
         except checkpoint.MalformedCheckpoint as error:
             self._wrong_epochs(path, ERROR, "malformed_epochs", str(error), _EPOCHS_REBUILT)
+            return
+        entries = epochs.entries()
+        if epochs.dirty:
+            self._wrong_epochs(path, ERROR, "epochs_mismatch", "epochs and offsets do not rise", "entries are dropped")
             return
         if checked.damages:
             return
@@ -184,7 +217,7 @@ class PartitionCheck:
                     continue  # the file is written at flushes; the start takes the rest from the batches
                 message = f"epoch {epoch}, which the batches have from offset {first} on, is missing"
                 self._wrong_epochs(path, ERROR, "epochs_mismatch", message, "none", first)
-            elif not (start <= first and (start >= behind or start <= checked.start_offset)):
+            elif not (start <= first and (start >= behind or behind <= checked.start_offset)):
                 message = (
                     f"epoch {epoch} begins at {start}, in the batches at {first} (the one before ends at {behind})"
                 )

@@ -215,3 +215,12 @@ def test_any_damage(data: Path, run: Any, seed: int) -> None:
     size = sum(len(whole) for whole in before.values())
     kept = sum(p.stat().st_size for p in (data / "t-0").glob("*.log*") if p.suffix in (".log", ".quarantine"))
     assert kept == size
+
+
+def test_a_leader_epoch_is_set_right(data: Path, run: Any) -> None:
+    path = logs(data)[1]
+    before = path.read_bytes()
+    flip(path, 12, 4)
+    status, rows = run("repair", "--json", data)
+    assert status == 0
+    assert ("write", path.name) in steps(rows) and path.read_bytes() == before

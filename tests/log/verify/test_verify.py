@@ -246,3 +246,40 @@ def test_the_metadata(data: Path) -> None:
     (data / "t-7").rename(data / "t-0")
     (data / "t-0" / "partition.metadata").write_text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAg")
     assert {f.code for f in bad(data)} == {"other_topic"}
+
+
+@pytest.mark.parametrize("place", ["first", "midst", "last of a segment"])
+def test_a_leader_epoch_that_is_odd(data: Path, place: str) -> None:
+    """Checksums do not cover it: the one batch is blamed, not all that follow."""
+    path = logs(data)[1]
+    size, positions, at = path.stat().st_size, [], 0
+    whole = path.read_bytes()
+    while at < size:
+        positions.append(at)
+        at += struct.unpack_from(">i", whole, at + 8)[0] + 12
+    position = positions[{"first": 0, "midst": 3, "last of a segment": -1}[place]]
+    for at in (12, 15):  # far too high, and a little off
+        flip(path, position + at, 8)
+        wrong = [f for f in bad(data) if f.code == "wrong_epoch"]
+        assert [(f.file, f.position) for f in wrong] == [(str(path), position)]
+        assert len(verify(data)[1][0].partitions["t-0"].wrong_epochs) == 1
+        flip(path, position + at, 8)
+
+
+def test_a_base_offset_that_is_odd(data: Path) -> None:
+    """Nor do they cover the base offset: taken as it stands, all that follows would be out of order."""
+    path = logs(data)[1]
+    second = struct.unpack_from(">i", path.read_bytes(), 8)[0] + 12
+    flip(path, second + 5, 1)
+    partition = verify(data)[1][0].partitions["t-0"]
+    assert [(d.position, d.is_tail) for d in partition.damages] == [(second, False)]
+    assert {f.code for f in bad(data) if f.file == str(path)} <= {"offset_out_of_order", "overlap"}
+
+
+def test_epochs_that_contradict_older_batches_of_a_killed_log(data: Path) -> None:
+    (data / ".kafka_cleanshutdown").unlink()
+    (data / "recovery-point-offset-checkpoint").write_text("0\n0\n")
+    path = data / "t-0" / "leader-epoch-checkpoint"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2].replace("0 ", "1 ", 1), *lines[3:], ""]))
+    assert {f.code for f in bad(data)} == {"epochs_mismatch"}
