@@ -372,6 +372,8 @@ class PartitionLog:
             return
         self.log_end_offset = end_offset
         segment.written_size = end
+        if segment.is_sealed and (not self._pending or self._pending[0][1] is not segment):
+            segment.close()
         completion.finish()
         if self.flush_waiters:
             upkeep.start_flush(self)

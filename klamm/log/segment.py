@@ -16,6 +16,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, NO_TIMESTAMP, batches
 from klamm.log.index_entries import CorruptIndex
+from klamm.log.mapped import MAPPED
 from klamm.log.offset_index import OffsetIndex
 from klamm.log.time_index import TimeIndex
 from klamm.log.txn_index import TxnIndex
@@ -60,6 +61,7 @@ class LogSegment:
     """A segment. `size` counts what was handed out to appends, `written_size` what is in the file."""
 
     __slots__ = (
+        "__weakref__",
         "_disk",
         "_end",
         "_file",
@@ -68,6 +70,7 @@ class LogSegment:
         "_stem",
         "_time_index",
         "_view",
+        "_was_mapped",
         "base_offset",
         "bytes_since_index_entry",
         "created_ms",
@@ -103,6 +106,7 @@ class LogSegment:
         self._file: File | None = None
         self.is_preallocated = False
         self._view: memoryview | None = None  # the mapped file, as long as it was then
+        self._was_mapped = False
         self._end: tuple[int, int, int] | None = None  # size, and for that size what `end` gives
         self._offset_index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
@@ -380,14 +384,25 @@ class LogSegment:
         view = self._view
         if self.is_sealed and self.written_size == self.size:
             if view is None or len(view) < self.size:
-                view = self._view = self.file.view()
+                view = self._map()
                 self.close()
         elif view is None or position + size > len(view):
             # A view of a file in memory is a copy of all of it.
             if size < _MAP_FROM_BYTES or self._disk.is_memory:
                 return self.file.pread(size, position)
-            view = self._view = self.file.view()
+            view = self._map()
         return view[position : position + size]
+
+    def _map(self) -> memoryview:
+        self._was_mapped = True
+        view = self._view = self.file.view()
+        if not self._disk.is_memory:
+            MAPPED.add(self)
+        return view
+
+    def unmap(self) -> None:
+        """Let the mapping go: it goes with the last view that was given out. The next read maps the file again."""
+        self._view = None
 
     def headers(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
         """(position, header) of the batches from `position`, a batch boundary, to `end`; stops at a cut one."""
@@ -493,15 +508,16 @@ class LogSegment:
 
     def truncate(self, offset: int, position: int) -> None:
         """Cut to `position`, where the first batch of `offset` or above begins; the segment becomes an active one."""
-        if self._view is None:
+        if not self._was_mapped:
             self.file.truncate(position)
             self.file.fsync()  # or a crash may bring what was cut back, behind the records that come in its place
         else:
-            # Readers hold views of the mapped file: it stays as it is, a shorter copy takes its name.
+            # Readers may hold views of the mapped file: it stays as it is, a shorter copy takes its name.
             data = self.file.pread(position, 0)
             self.close()
             self._disk.write_atomic(self.path, data)
             self._view = None
+            self._was_mapped = False
         self.unseal()
         self.size = self.written_size = position
         self.offset_index.truncate_to(offset)

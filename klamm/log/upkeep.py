@@ -37,6 +37,8 @@ def roll(log: PartitionLog) -> LogSegment:
             log_dir.disk, log.directory, log.next_offset, log_dir.clock.time_ms(), config.preallocated_bytes
         )
         sealed.seal()
+        if not log.has_pending_writes:
+            sealed.close()  # a log may have many segments, and readers map them
     except OSError as error:
         raise log_dir.fail(error) from error
     if config.segment_jitter_ms:
