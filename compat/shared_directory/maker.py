@@ -136,7 +136,8 @@ class Maker:
         while _newest_segment(self.place, "compacted-0") == active:
             self._produce("compacted", "none", (0,), keys=20)
         asking.until("compaction", lambda: self._cleaned_to() >= end or None)
-        asking.alter("compacted", min_cleanable_dirty_ratio="1.0")
+        for topic in ("compacted", "both"):
+            asking.alter(topic, min_cleanable_dirty_ratio="1.0")
 
     def _cleaned_to(self) -> int:
         rows = _checkpoint(self.place, "cleaner-offset-checkpoint")
