@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.create_topics import CreateTopicsRequest
 from klamm.kproto.records import Record, build_batch
 from klamm.kproto.uuids import UNASSIGNED_DIR
+from klamm.log import recovery
+from klamm.log.disk import RealDisk
 from klamm.log.memory_disk import MemoryDisk
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.node import Node
@@ -183,3 +187,44 @@ async def test_a_failure_that_the_controller_cannot_be_told(monkeypatch: Any) ->
     node.log_dirs.directories[1].fail(OSError(errno.EIO, "Input/output error"))
     assert "was not told of the failed directory" in await asyncio.wait_for(node.failed, 10)
     await node.halt()
+
+
+async def test_a_start_that_is_told_to_stop_while_it_recovers(tmp_path: Path, monkeypatch: Any) -> None:
+    """Ctrl-C in a long recovery: the log at hand is finished, no other begun, and nothing is called clean."""
+
+    def make() -> Node:
+        settings = {"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": str(tmp_path / "data")}
+        return Node(BrokerConfig.load(profile="test", overrides=settings), disk=RealDisk())
+
+    node = make()
+    await node.start()
+    await create(node, "t", 5)
+    assert [append(node, n) for n in range(5)] == [0] * 5
+    await node.halt()
+    opened = recovery.open_log
+    at_work, go_on = threading.Event(), threading.Event()
+    count = []
+
+    def slow(log_dir: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        if "__cluster_metadata" not in path:
+            count.append(path)
+            at_work.set()
+            assert go_on.wait(10)
+        return opened(log_dir, path, *args, **kwargs)
+
+    monkeypatch.setattr(recovery, "open_log", slow)
+    node = make()
+    starting = asyncio.ensure_future(node.start())
+    await until(at_work.is_set)
+    starting.cancel()
+    threading.Timer(0.1, go_on.set).start()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert 0 < len(count) <= 2  # one a thread
+    assert not (tmp_path / "data/.kafka_cleanshutdown").exists()
+    monkeypatch.undo()
+    node = make()
+    seen: list[tuple[int, int]] = []
+    await node.start(lambda done, total: seen.append((done, total)))
+    assert [append(node, n) for n in range(5)] == [1] * 5 and seen[-1] == (5, 5)
+    await node.stop()
