@@ -523,6 +523,8 @@ class LogDirs:
 
     def release(self) -> None:
         """Let go of the directories as they are, as a process that is killed does."""
+        if self.cleaner is not None:
+            self.cleaner.close()
         for directory in self.directories:
             directory.on_failure = None
             directory.release()
