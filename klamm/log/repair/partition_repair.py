@@ -12,17 +12,25 @@ from typing import TYPE_CHECKING, Final
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import PARTITION_LEADER_EPOCH_AT
 from klamm.kproto.uuids import uuid_text
-from klamm.log import partition_metadata, recovery, upkeep
+from klamm.log import epoch_checkpoint, partition_metadata, recovery, upkeep
 from klamm.log.dump.data_files import partition_name
 from klamm.log.io_thread import InlineIo
 from klamm.log.log_config import LogConfig
 from klamm.log.log_dir import LogDir
 from klamm.log.repair.actions import CUT, DROP, REBUILD, WRITE, Action, Doing, copy_bytes
 from klamm.log.repair.guarded_disk import GuardedDisk
-from klamm.log.segment import LOG_SUFFIX, SUFFIXES, file_stem
+from klamm.log.segment import (
+    LOG_SUFFIX,
+    OFFSET_INDEX_SUFFIX,
+    SUFFIXES,
+    TIME_INDEX_SUFFIX,
+    TXN_INDEX_SUFFIX,
+    file_stem,
+)
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
+    from klamm.log.partition_log import PartitionLog
     from klamm.log.verify.findings import Damage, WrongEpoch
     from klamm.log.verify.partition_check import PartitionChecked
     from klamm.seams import Clock, Entropy
@@ -177,4 +185,16 @@ def _recover(doing: Doing, plan: PartitionPlan, clock: Clock, entropy: Entropy) 
         if log_dir.failure is not None:
             raise log_dir.failure from None
         raise
+    _finish_empty(doing.disk, log)
     return end_offset
+
+
+def _finish_empty(disk: Disk, log: PartitionLog) -> None:
+    """A close writes nothing for what holds no batch; indexes and epochs of what was there must not stay."""
+    for segment in log.segments:
+        if not segment.size:
+            for suffix in (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
+                disk.remove(segment.path_of(suffix))
+    path = f"{log.directory}/{epoch_checkpoint.FILE}"
+    if disk.exists(path) and disk.read(path) != log.epochs.encode():
+        disk.write_atomic(path, log.epochs.encode())

@@ -224,3 +224,12 @@ def test_a_leader_epoch_is_set_right(data: Path, run: Any) -> None:
     status, rows = run("repair", "--json", data)
     assert status == 0
     assert ("write", path.name) in steps(rows) and path.read_bytes() == before
+
+
+def test_a_log_of_which_nothing_is_left(data: Path, run: Any) -> None:
+    flip(logs(data)[0], 11, 0x10)
+    everything = sum(p.stat().st_size for p in logs(data))
+    assert run("repair", "--json", data)[0] == 0
+    assert run("verify", "--json", "--deep", data)[0] == 0
+    assert [p.stat().st_size for p in logs(data)] == [0]
+    assert sum(p.stat().st_size for p in (data / "t-0").glob("*.log.*quarantine")) == everything
