@@ -18,6 +18,7 @@ SETTINGS = {
     # Kafka maps its indexes: on a disk that is full a mapped page kills the process, which is not what is asked here.
     "log.index.size.max.bytes": "4096",
     "log.segment.bytes": "4194304",
+    "offsets.topic.num.partitions": "4",
     "replica.high.watermark.checkpoint.interval.ms": "500",
     "log.dir.failure.timeout.ms": "10000",
 }

@@ -9,7 +9,10 @@ from klamm.kproto import errors, records
 from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 from klamm.kproto.messages.describe_log_dirs import DescribeLogDirsRequest, DescribeLogDirsResponse
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
+from klamm.kproto.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
+from klamm.kproto.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from klamm.kproto.messages.offset_fetch import OffsetFetchRequest, OffsetFetchResponse
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.testing.wire import WireClient
 
@@ -155,6 +158,38 @@ class Client:
             wrong.append(f"partition {partition} has holes")
         foreign = [at for at, value in read.items() if not (value or b"").startswith(f"{partition}/".encode())]
         return wrong + [f"partition {partition}, offset {at} was never sent there" for at in foreign]
+
+    def find_coordinator(self, group: str, timeout_s: float = 0) -> int:
+        """The error code, asked again until there is none or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            answer = self._connection().ask(FindCoordinatorRequest(key=group, key_type=0), 3, FindCoordinatorResponse)
+            if not answer.error_code or time.monotonic() >= deadline:
+                return answer.error_code
+            time.sleep(0.05)
+
+    def commit(self, group: str, offset: int, timeout_s: float = 0) -> int:
+        """Commit an offset as a consumer without a group's members does; the error code, of the last try."""
+        topic = OffsetCommitRequest.OffsetCommitRequestTopic
+        row = topic.OffsetCommitRequestPartition(partition_index=0, committed_offset=offset, committed_metadata="")
+        request = OffsetCommitRequest(group_id=group, member_id="", topics=[topic(name=TOPIC, partitions=[row])])
+        deadline = time.monotonic() + timeout_s
+        while True:
+            (answer,) = self._connection().ask(request, 7, OffsetCommitResponse).topics
+            code = answer.partitions[0].error_code
+            if not code or time.monotonic() >= deadline:
+                return code
+            time.sleep(0.05)
+
+    def committed(self, group: str, timeout_s: float = 10) -> int:
+        """The offset that was committed last, -1 for none; read until it can be."""
+        topic = OffsetFetchRequest.OffsetFetchRequestTopic(name=TOPIC, partition_indexes=[0])
+        deadline = time.monotonic() + timeout_s
+        while True:
+            answer = self._connection().ask(OffsetFetchRequest(group_id=group, topics=[topic]), 5, OffsetFetchResponse)
+            if not answer.error_code or time.monotonic() >= deadline:
+                return answer.topics[0].partitions[0].committed_offset
+            time.sleep(0.05)
 
     def directory_errors(self) -> list[int]:
         """The error of each log directory, in the order of their paths."""

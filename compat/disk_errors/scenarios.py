@@ -18,6 +18,7 @@ from compat.disk_errors.client import TOPIC, Client, name_of
 from compat.disk_errors.shim import EIO, ENOSPC, EROFS
 
 PARTITIONS: Final = 4
+OFFSETS_PARTITIONS: Final = 4
 _FREE_BYTES: Final = 300_000
 _TRIES: Final = 40
 
@@ -48,6 +49,9 @@ class Seen:
     later_produce: str = ""
     later_fetch: str = ""
     directories: list[str] = field(default_factory=list)
+    coordinator: str = ""
+    later_commit: str = ""
+    neighbour_commit: str = ""
     after: str = ""
     wrong: list[str] = field(default_factory=list)
 
@@ -152,6 +156,7 @@ class Run:
         self.client = Client(target.bootstrap)
         self.client.create(PARTITIONS, scenario.configs)
         lost, kept = self._places()
+        self.lost_group, self.kept_group = self._groups()
         for partition in range(PARTITIONS):
             for _ in range(5):
                 code = self.client.produce(partition, count=3)
@@ -187,10 +192,23 @@ class Run:
                 for directory in (self.disks.second, self.disks.first)
             )
             if len(second) + len(first) == PARTITIONS:
-                time.sleep(0.5)  # the controller is told of the places a moment later
                 return min(second), min(first)
             assert time.monotonic() < deadline, "the partitions have no directories"
             time.sleep(0.05)
+
+    def _groups(self) -> tuple[str, str]:
+        """(a group whose coordinator has its partition in the second directory, one in the first), both committed."""
+        assert self.client.find_coordinator("any", timeout_s=20) == 0
+        found: dict[bool, str] = {}
+        for number in range(100):
+            group = f"group-{number}"
+            name = f"__consumer_offsets-{java_hash(group) % OFFSETS_PARTITIONS}"
+            if self.client.commit(group, 7, timeout_s=20) == 0:
+                found.setdefault((self.disks.second / name).is_dir(), group)
+            if len(found) == 2:
+                break
+        time.sleep(0.5)  # the controller is told of the places a moment later
+        return found[True], found[False]
 
     def _until_it_fails(self, partition: int) -> str:
         for _ in range(_TRIES):
@@ -209,6 +227,9 @@ class Run:
         seen.later_produce = name_of(client.produce(lost))
         seen.later_fetch = name_of(client.fetch(lost, 0)[0])
         seen.directories = [name_of(code) for code in client.directory_errors()]
+        seen.coordinator = name_of(client.find_coordinator(self.lost_group))
+        seen.later_commit = name_of(client.commit(self.lost_group, 8))
+        seen.neighbour_commit = name_of(client.commit(self.kept_group, 8, timeout_s=5))
         for _ in range(3):
             code = client.produce(kept)
             if code:
@@ -229,10 +250,26 @@ class Run:
         client._sent = 100_000
         self.client = client
         back = client.wait_for_leaders(range(PARTITIONS))
-        codes = {name_of(client.produce(partition)) for partition in range(PARTITIONS)} if back else {"leaderless"}
-        self.seen.after = ",".join(sorted(codes))
+        deadline = time.monotonic() + 10
+        codes = [client.produce(partition) for partition in range(PARTITIONS)]
+        while any(codes) and time.monotonic() < deadline:  # a leader may need a moment to know that it is one
+            time.sleep(0.1)
+            codes = [client.produce(partition) if code else code for partition, code in enumerate(codes)]
+        self.seen.after = ",".join(sorted({name_of(code) for code in codes})) if back else "leaderless"
         for partition in range(PARTITIONS):
             self.seen.wrong += client.check(partition)
+        kept = 8 if self.seen.neighbour_commit == "NONE" else 7
+        for group, expected in ((self.lost_group, 7), (self.kept_group, kept)):
+            if client.find_coordinator(group, timeout_s=20) or client.committed(group) != expected:
+                self.seen.wrong.append(f"{group} has lost its offset")
+
+
+def java_hash(text: str) -> int:
+    """Java's String.hashCode of ASCII text, without the sign: it picks a group's partition."""
+    value = 0
+    for character in text:
+        value = (value * 31 + ord(character)) & 0xFFFFFFFF
+    return value & 0x7FFFFFFF
 
 
 def run(scenario: Scenario, kind: str, *, keep: bool = False) -> Seen:
