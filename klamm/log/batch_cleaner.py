@@ -64,8 +64,7 @@ def batch_size(data: bytes, position: int) -> int:
 
 def check_crc(data: bytes, position: int, header: BatchHeader) -> None:
     """Raises CorruptBatch."""
-    with memoryview(data) as view:
-        crc = records.crc32c(view[position + ATTRIBUTES_AT : position + header[1] + LOG_OVERHEAD])
+    crc = records.crc32c(memoryview(data)[position + ATTRIBUTES_AT : position + header[1] + LOG_OVERHEAD])
     if crc != header[4]:
         raise CorruptBatch(f"the batch at offset {header[0]} has the CRC {crc}, it says {header[4]}")
 
@@ -100,6 +99,7 @@ class BatchCleaner:
         transactions: CleanedTransactions,
         producers: dict[int, LastRecord],
         *,
+        first_dirty_offset: int,
         upper_bound_offset: int,
         delete_retention_ms: int,
         now_ms: int,
@@ -109,7 +109,8 @@ class BatchCleaner:
         self._latest_offset = offset_map.latest_offset
         self.transactions = transactions
         self._producers = producers
-        self._upper_bound_offset = upper_bound_offset
+        self._first_dirty_offset = first_dirty_offset
+        self._last_offset = upper_bound_offset - 1
         self._new_horizon_ms = now_ms + delete_retention_ms
         self._now_ms = now_ms
         self._stats = stats
@@ -119,41 +120,53 @@ class BatchCleaner:
     def clean_chunk(self, data: bytes, segment: CleanedSegment) -> int:
         """Clean the whole batches in `data`; how many bytes they are. Raises CorruptBatch, InvalidRecord."""
         position = copied_to = copy_from = 0
-        size = batch_size(data, 0)
-        unpack = HEADER.unpack_from
-        while size and position + size <= len(data):
-            header = unpack(data, position) if data[position + MAGIC_AT] == MAGIC else None
-            new = (
-                self._clean(data, position, header) if header is not None else self._clean_legacy(data, position, size)
-            )
+        end = len(data)
+        unpack, clean = HEADER.unpack_from, self._clean
+        copied_bytes = 0
+        while True:
+            if end - position < HEADER_SIZE or data[position + MAGIC_AT] != MAGIC:
+                size = batch_size(data, position)
+                if not size or position + size > end:
+                    break
+                new = self._clean_legacy(data, position, size)
+                if new is None:
+                    segment.note(size, *_legacy_bounds(data, position, size))
+            else:
+                header = unpack(data, position)
+                size = header[1] + LOG_OVERHEAD
+                if size < HEADER_SIZE:
+                    batch_size(data, position)  # which refuses it
+                if position + size > end:
+                    break
+                new = clean(data, position, header)
+                if new is None:
+                    segment.note(size, header[0] + header[6], header[8])
+                elif new:
+                    segment.note(len(new), header[0] + header[6], HEADER.unpack_from(new)[8])
             if new is None:
-                last_offset, max_timestamp = _bounds(data, position, size, header)
-                segment.note(size, last_offset, max_timestamp)
-                self._stats.bytes_written += size
                 if copied_to != position:
                     if copied_to > copy_from:
                         segment.write(data[copy_from:copied_to])
                     copy_from = position
                 copied_to = position + size
+                copied_bytes += size
             elif new:
                 if copied_to > copy_from:
                     segment.write(data[copy_from:copied_to])
                 copy_from = copied_to = position + size
-                assert header is not None
-                segment.note(len(new), header[0] + header[6], HEADER.unpack_from(new)[8])
                 segment.write(new)
                 self._stats.bytes_written += len(new)
             position += size
-            size = batch_size(data, position)
         if copied_to > copy_from:
             segment.write(data[copy_from:copied_to])
         self._stats.bytes_read += position
+        self._stats.bytes_written += copied_bytes
         return position
 
     def _clean(self, data: bytes, position: int, header: BatchHeader) -> bytes | None:
         """What stands for a batch: None it itself, b"" nothing, else the new batch."""
-        attributes, count = header[5], header[12]
-        last_offset = header[0] + header[6]
+        base_offset, attributes, count = header[0], header[5], header[12]
+        last_offset = base_offset + header[6]
         is_control = attributes & CONTROL != 0
         may_go = False
         if is_control:
@@ -162,8 +175,8 @@ class BatchCleaner:
             may_go = self.transactions.is_aborted(header[9], last_offset)
         horizon_ms = header[7] if attributes & DELETE_HORIZON else None
         drops_all = may_go and (not is_control or (horizon_ms is not None and horizon_ms <= self._now_ms))
-        stays_empty = last_offset + 1 == self._upper_bound_offset or (
-            header[9] >= 0 and self._is_last_of_producer(header)
+        stays_empty = last_offset == self._last_offset or (
+            header[9] in self._producers and self._is_last_of_producer(header)
         )
         stats = self._stats
         if drops_all and not stays_empty:
@@ -171,13 +184,16 @@ class BatchCleaner:
         stats.messages_read += count
         if drops_all or count == 0:
             return _emptied(header) if stays_empty else b""
-        check_crc(data, position, header)
+        if not self._first_dirty_offset <= base_offset <= self._latest_offset or is_control:
+            check_crc(data, position, header)  # that of the others was checked when they were put into the map
         body, start, end = record_bytes(data, position, header)
         if is_control:
-            kept = kept_records(body, start, end, count, header[0], _everything, -1, True)
+            kept = kept_records(body, start, end, count, base_offset, _everything, -1, True)
         else:
             keeps_tombstones = horizon_ms is None or self._now_ms < horizon_ms
-            kept = kept_records(body, start, end, count, header[0], self._lookup, self._latest_offset, keeps_tombstones)
+            kept = kept_records(
+                body, start, end, count, base_offset, self._lookup, self._latest_offset, keeps_tombstones
+            )
             stats.invalid_messages += kept.keyless
         return self._stands_for(header, body, kept, horizon_ms, stays_empty, is_control and may_go)
 
@@ -214,9 +230,7 @@ class BatchCleaner:
 
     def _is_last_of_producer(self, header: BatchHeader) -> bool:
         """Whether the producer's state, its last sequence number or at least its epoch, stands in this batch alone."""
-        last = self._producers.get(header[9])
-        if last is None:
-            return False
+        last = self._producers[header[9]]
         if last.last_data_offset is not None:
             return header[0] + header[6] == last.last_data_offset
         return header[5] & CONTROL != 0 and header[10] == last.producer_epoch
@@ -242,10 +256,8 @@ def _everything(_key: bytes, _default: int) -> int:
     return -1
 
 
-def _bounds(data: bytes, position: int, size: int, header: BatchHeader | None) -> tuple[int, int]:
-    """(last offset, max timestamp) of a batch that is copied."""
-    if header is not None:
-        return header[0] + header[6], header[8]
+def _legacy_bounds(data: bytes, position: int, size: int) -> tuple[int, int]:
+    """(last offset, max timestamp) of a message of format 0 or 1."""
     with memoryview(data) as view:
         batch = next(records.batches(view[position : position + size]))
     return batch.last_offset, batch.max_timestamp

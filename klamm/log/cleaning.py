@@ -8,7 +8,7 @@ the next begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.kproto import records
 from klamm.kproto.records import (
@@ -16,6 +16,8 @@ from klamm.kproto.records import (
     CONTROL_ABORT,
     CONTROL_COMMIT,
     HEADER,
+    HEADER_SIZE,
+    LOG_OVERHEAD,
     MAGIC,
     MAGIC_AT,
     TRANSACTIONAL,
@@ -87,6 +89,7 @@ class Pass:
                 self._map,
                 CleanedTransactions(plan.aborted),
                 plan.producers,
+                first_dirty_offset=plan.first_dirty_offset,
                 upper_bound_offset=plan.upper_bound_offset,
                 delete_retention_ms=plan.delete_retention_ms,
                 now_ms=plan.now_ms,
@@ -188,6 +191,9 @@ class Pass:
         return CleanedGroup(cleaned.base_offset, cleaned.size, group, suffixes)
 
 
+_IN_TRANSACTION: Final = CONTROL | TRANSACTIONAL
+
+
 class _Full(Exception):
     """The map has no room for the next key."""
 
@@ -205,49 +211,51 @@ class _Mapper:
 
     def use(self, data: bytes) -> int:
         """Take the whole batches in `data`. Raises _Full; then `latest_offset` is what the map does know."""
-        position = 0
-        unpack, stats, offset_map = HEADER.unpack_from, self._stats, self._map
-        size = batch_size(data, 0)
-        while size and position + size <= len(data):
-            if data[position + MAGIC_AT] == MAGIC:
-                header = unpack(data, position)
-                last_offset = header[0] + header[6]
-                if last_offset >= self._start_offset:
-                    self._put(data, position, header, last_offset)
-                    offset_map.latest_offset = last_offset
-                else:
-                    self._follow(data, position, header, last_offset)
-                stats.map_messages_read += header[12]
-            else:
+        position, end = 0, len(data)
+        unpack, stats, offset_map, start_offset = HEADER.unpack_from, self._stats, self._map, self._start_offset
+        room = offset_map.room
+        while True:
+            if end - position < HEADER_SIZE or data[position + MAGIC_AT] != MAGIC:
+                size = batch_size(data, position)
+                if not size or position + size > end:
+                    return position
                 self._put_legacy(data, position, size)
+                room = offset_map.room
+            else:
+                header = unpack(data, position)
+                size = header[1] + LOG_OVERHEAD
+                if size < HEADER_SIZE:
+                    batch_size(data, position)  # which refuses it
+                if position + size > end:
+                    return position
+                last_offset, count = header[0] + header[6], header[12]
+                passed_over = header[5] & _IN_TRANSACTION and self._follow(data, position, header, last_offset)
+                if last_offset >= start_offset:
+                    if count and not passed_over:
+                        check_crc(data, position, header)
+                        body, first, after = record_bytes(data, position, header)
+                        if header[0] >= start_offset and room >= count:
+                            put_keys(body, first, after, count, header[0], offset_map.offsets)
+                            room -= count
+                        else:
+                            for delta, key in iter_keys(body, first, after, count):
+                                self._put_one(key, header[0] + delta)
+                            room = offset_map.room
+                    offset_map.latest_offset = last_offset
+                stats.map_messages_read += count
             position += size
             stats.map_bytes_read += size
-            size = batch_size(data, position)
-        return position
 
     def _follow(self, data: bytes, position: int, header: BatchHeader, last_offset: int) -> bool:
         """Take what a batch tells of its transaction: whether its records are to be passed over."""
-        attributes = header[5]
-        if attributes & CONTROL:
+        if header[5] & CONTROL:
             kind = end_marker(data, position, header)
             if kind == CONTROL_ABORT:
                 self._transactions.end_abort(header[9], last_offset)
             elif kind == CONTROL_COMMIT:
                 self._transactions.end_commit(header[9], last_offset)
             return True
-        return bool(attributes & TRANSACTIONAL) and self._transactions.is_aborted(header[9], last_offset)
-
-    def _put(self, data: bytes, position: int, header: BatchHeader, last_offset: int) -> None:
-        if self._follow(data, position, header, last_offset) or not header[12]:
-            return
-        check_crc(data, position, header)
-        body, start, end = record_bytes(data, position, header)
-        offset_map, count, base_offset = self._map, header[12], header[0]
-        if base_offset >= self._start_offset and offset_map.room >= count:
-            put_keys(body, start, end, count, base_offset, offset_map.offsets)
-            return
-        for delta, key in iter_keys(body, start, end, count):
-            self._put_one(key, base_offset + delta)
+        return self._transactions.is_aborted(header[9], last_offset)
 
     def _put_one(self, key: bytes | None, offset: int) -> None:
         if key is not None and offset >= self._start_offset:

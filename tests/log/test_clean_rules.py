@@ -83,7 +83,7 @@ class Cleaner:
 
     def add(self, batches: list[bytes]) -> None:
         data = b"".join(batches)
-        base = next(records.batches(data)).base_offset
+        (base,) = struct.unpack_from(">q", data)
         path = f"{DIR}/{base:020d}.log"
         self.disk.write_atomic(path, data)
         self.disk.set_modified_ms(path, NOW - 10)
@@ -92,10 +92,14 @@ class Cleaner:
     def clean(self, now: int = NOW, **fields: Any) -> Result:
         """One pass; its result takes the place of the segments."""
         buffer_bytes = fields.pop("buffer_bytes", 1 << 20)
-        last = list(records.batches(self.disk.read(f"{DIR}/{self.segments[-1].base_offset:020d}.log")))
+        end = 0
+        if "upper_bound_offset" not in fields:
+            end = list(records.batches(self.disk.read(f"{DIR}/{self.segments[-1].base_offset:020d}.log")))[
+                -1
+            ].next_offset
         defaults: dict[str, Any] = {
             "first_dirty_offset": 0,
-            "upper_bound_offset": last[-1].next_offset + 1,  # so that the last batch is none to be kept for its own
+            "upper_bound_offset": end + 1,  # so that the last batch is none to be kept for its own
             "aborted": [],
             "producers": {},
             "segment_bytes": 1 << 30,
@@ -351,6 +355,21 @@ def test_a_damaged_batch_is_not_written_anew() -> None:
 def test_a_file_that_ends_within_a_batch(cut: int) -> None:
     with pytest.raises(CorruptBatch):
         Cleaner([batch((0, "a", "1"))[:-1] + b"x", batch((1, "a", "2"))[:cut]]).clean(upper_bound_offset=9)
+
+
+@pytest.mark.parametrize("length", [-12, -1, 0, 48, 1 << 30])
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_length_that_cannot_be(length: int, count: int, where: int) -> None:
+    data = bytearray(batch((where, "a", "1")))
+    struct.pack_into(">i", data, 8, length)
+    struct.pack_into(">i", data, 57, count)
+    cleaner = Cleaner([bytes(data), batch((1, "a", "2"))] if where == 0 else [batch((0, "a", "1")), bytes(data)])
+    with pytest.raises(CorruptBatch):
+        cleaner.clean(upper_bound_offset=9)
+    cleaner.disk.remove(f"{DIR}/{0:020d}.log.cleaned")
+    with pytest.raises(CorruptBatch):
+        cleaner.clean(upper_bound_offset=9, first_dirty_offset=8)
 
 
 def test_records_that_make_no_sense_under_a_right_crc() -> None:
