@@ -185,9 +185,10 @@ def flush_if_due(log: PartitionLog, now_ms: int) -> None:
 def delete_old_segments(log: PartitionLog, now_ms: int) -> int:
     """Drop segments below the log start, and by `retention.ms` and `retention.bytes`; how many have gone.
 
-    Only whole segments below the high watermark; with `cleanup.policy` not `delete` only those below the log start.
+    Only whole segments below the high watermark; with `cleanup.policy` not `delete` only those below the log start, and
+    of these never the active one.
     """
-    gone = _delete_while(log, lambda segment, end: end <= log.log_start_offset)
+    gone = _delete_while(log, lambda segment, end: end <= log.log_start_offset and segment is not log.active_segment)
     config = log.config
     if not config.is_delete:
         return gone
