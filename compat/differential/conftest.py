@@ -25,6 +25,12 @@ _SETTINGS: Mapping[str, str] = {
     # Records of the cases are years old; retention must not begin in the middle of a run.
     "log.initial.task.delay.ms": "86400000",
 }
+_LIVELY: Mapping[str, str] = {
+    "log.initial.task.delay.ms": "100",
+    "log.retention.check.interval.ms": "200",
+    "log.retention.ms": "-1",
+    "producer.id.expiration.check.interval.ms": "200",
+}
 _card = pytest.StashKey[Card]()
 Pair = tuple[KlammTarget | KafkaTarget, KlammTarget | KafkaTarget]
 
@@ -36,11 +42,11 @@ class PlainKlamm(KlammTarget):
         return [*super()._command(), "--profile", "kafka"]
 
 
-def _target(kind: str) -> KlammTarget | KafkaTarget:
+def _target(kind: str, settings: Mapping[str, str]) -> KlammTarget | KafkaTarget:
     if kind == "kafka":
-        return KafkaTarget(_SETTINGS)
+        return KafkaTarget(settings)
     own = {name: value for name, value in KAFKA_DEFAULTS.items() if name != "process.roles"}
-    return PlainKlamm({**own, **_SETTINGS})
+    return PlainKlamm({**own, **settings})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,10 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--card", type=Path, help="write the differential score card to this file, as JSON")
 
 
-@pytest.fixture(scope="session")
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Both brokers, running."""
-    left, right = (_target(kind) for kind in request.config.getoption("--pair").split(","))
+def _pair(request: pytest.FixtureRequest, settings: Mapping[str, str]) -> Iterator[Pair]:
+    left, right = (_target(kind, settings) for kind in request.config.getoption("--pair").split(","))
     try:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda target: target.start(), (left, right)))
@@ -62,6 +66,18 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     finally:
         left.remove()
         right.remove()
+
+
+@pytest.fixture(scope="session")
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Both brokers, running."""
+    yield from _pair(request, _SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def lively_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Two more, which look after their logs all the time."""
+    yield from _pair(request, {**_SETTINGS, **_LIVELY})
 
 
 @pytest.fixture(scope="session")

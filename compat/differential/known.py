@@ -159,6 +159,15 @@ KNOWN: Sequence[Known] = (
             Place("random_requests.DescribeConfigs", note="*'resourceType': 8*", path=".results*.configs*"),
         ),
     ),
+    Known(
+        14,
+        "ListOffsets by time, when the records of that time are deleted",
+        "Kafka looks into the first segment whose highest timestamp is not too low, and no further: when all its "
+        "records of that time lie below the log start, or compaction has taken them, it answers that there is no such "
+        "offset, and a consumer that asks for it begins at the end. klamm goes on to the next segment and gives the "
+        "first record that is there.",
+        (Place("list_offsets.over_segments", note="from *, timestamp *", kafka="-1"),),
+    ),
 )
 
 

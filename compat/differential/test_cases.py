@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from compat.differential.card import Card
-from compat.differential.cases import CaseFunction, all_cases
+from compat.differential.cases import LIVELY, CaseFunction, all_cases
 from compat.differential.comparing import compare, describe
 from compat.differential.conftest import Pair
 from compat.differential.run import Run
@@ -29,7 +29,8 @@ def _run(target: Target, name: str, function: CaseFunction) -> Run:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str, pair: Pair, card: Card) -> None:
+def test_case(name: str, request: pytest.FixtureRequest, card: Card) -> None:
+    pair: Pair = request.getfixturevalue("lively_pair" if name in LIVELY else "pair")
     with ThreadPoolExecutor(2) as pool:
         left, right = pool.map(lambda target: _run(target, name, CASES[name]), pair)
     differences = compare(name, left.steps, right.steps)

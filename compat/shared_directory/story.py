@@ -20,8 +20,8 @@ from compat.shared_directory.reading import Reading, differences, read_all
 from compat.shared_directory.validity import check
 
 COMPACTED = ("compacted", "both")
-_CLEANUP_MS = "6000"
-"""A Kafka that aborts a transaction before its partitions have leaders writes no marker to them, ever."""
+_CLEANUP_MS = "12000"
+"""Behind the first reading. And a Kafka that aborts before the partitions have leaders never writes their markers."""
 
 
 class Turn(NamedTuple):

@@ -41,3 +41,17 @@ def test_space_is_preallocated_for_every_new_segment_and_given_back_when_it_is_s
     upkeep.close(log)
     assert lab.disk.size(third) == used
     assert lab.open(is_clean=True, log_start_offset=7).log_end_offset == 8
+
+
+def test_deleted_records_never_take_the_active_segment_along(lab: Any) -> None:
+    log = lab.open({"segment.bytes": 300})
+    for _ in range(5):
+        lab.append(log, lab.batch(2, size=60))
+    assert len(log.segments) == 5
+    assert upkeep.delete_records(log, -1) == 10
+    assert upkeep.delete_old_segments(log, 0) == 4
+    assert [segment.base_offset for segment in log.segments] == [8]
+    assert (log.log_start_offset, log.log_end_offset) == (10, 10)
+    log.config = LogConfig({"segment.bytes": 300, "retention.bytes": 0})
+    assert upkeep.delete_old_segments(log, 0) == 1, "retention rolls it and takes it"
+    assert [segment.base_offset for segment in log.segments] == [10]

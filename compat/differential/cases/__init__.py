@@ -10,6 +10,8 @@ from compat.differential.run import Run
 
 CaseFunction = Callable[[Run], None]
 _cases: dict[str, CaseFunction] = {}
+LIVELY: set[str] = set()
+"""The names of the cases that run on lively brokers."""
 
 
 def case(function: CaseFunction) -> CaseFunction:
@@ -17,6 +19,13 @@ def case(function: CaseFunction) -> CaseFunction:
     module = function.__module__.rpartition(".")[2]
     _cases[f"{module}.{function.__name__}"] = function
     return function
+
+
+def lively_case(function: CaseFunction) -> CaseFunction:
+    """The same for a case that needs brokers whose upkeep of logs runs several times a second."""
+    module = function.__module__.rpartition(".")[2]
+    LIVELY.add(f"{module}.{function.__name__}")
+    return case(function)
 
 
 def add_case(name: str, function: CaseFunction) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from compat.differential.cases import case
 from compat.differential.run import TIMESTAMP, Run, Topic, batch
+from klamm.kproto.messages.delete_records import DeleteRecordsRequest
 from klamm.kproto.messages.list_offsets import ListOffsetsRequest
 from klamm.kproto.messages.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 
@@ -91,6 +92,23 @@ def log_append_time(run: Run) -> None:
     for version in run.versions(ListOffsetsRequest, low=7):
         for at in (-3, 0, TIMESTAMP):
             _ask(run, version, f"timestamp {at}", (topic.name, [{"partition_index": 0, "timestamp": at}]))
+
+
+@case
+def over_segments(run: Run) -> None:
+    """By time and by the highest timestamp, over segments whose timestamps do not rise, some of them hidden."""
+    one = batch(b"a" * 50, b"b" * 50)
+    topic = run.topic(internal_segment_bytes=str(3 * len(one)), index_interval_bytes="0")
+    ages = (0, 1000, 1, 5, 2000, 3, 7, 8, 1500, 2000, 12, 2500, 14)
+    for at in ages:
+        run.produce(topic, batch(b"a" * 50, b"b" * 50, timestamp=TIMESTAMP + at))
+    for start in (0, 4, 5, 8, 11, 19):
+        if start:
+            rows = [{"name": topic.name, "partitions": [{"partition_index": 0, "offset": start}]}]
+            run.ask(DeleteRecordsRequest, 2, f"below {start}", topics=rows, timeout_ms=1000)
+        for at in (-3, *sorted({TIMESTAMP + age + d for age in ages for d in (-1, 0, 1, 2)})):
+            note = f"from {start}, timestamp {at}"
+            _ask(run, 7, note, (topic.name, [{"partition_index": 0, "timestamp": at}]))
 
 
 @case
