@@ -133,7 +133,7 @@ def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) 
     if replay.result().is_transaction_open:
         message = "the log ends within a transaction"
         report(Finding(INFO, "metadata_transaction", directory, message, "the next controller aborts it"))
-    if checked.end_offset < replay.offset + 1:
+    if checked.end_offset < replay.offset + 1 and not home.is_running:
         message = f"the log ends at {checked.end_offset}, the newest snapshot at {replay.offset + 1}"
         report(Finding(WARNING, "snapshot_beyond_log", directory, message, "the log begins anew behind the snapshot"))
     return replay

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from klamm.log.disk import Disk
 
 CLEANER: Final = "cleaner-offset-checkpoint"
+_TRIES_IN_USE: Final = 4
 _SET_ASIDE: Final = {
     "delete": ("a deleted partition", "deleted"),
     "future": ("an unfinished move from another log directory", "left alone, or taken up again"),
@@ -86,8 +87,39 @@ def check_directory(
             report(Finding(INFO, f"{parsed.state}_directory", inner, message, recovery))
         else:
             settings = _settings(checked, (parsed.topic, parsed.partition), is_deep, progress)
-            checked.partitions[name] = check_partition(disk, inner, settings, report)
+            if is_running:
+                found = _check_in_use(disk, inner, settings, report)
+                if found is not None:
+                    checked.partitions[name] = found
+            else:
+                checked.partitions[name] = check_partition(disk, inner, settings, report)
     _check_offsets(checked, report)
+    return checked
+
+
+def _check_in_use(disk: Disk, path: str, settings: PartitionSettings, report: Report) -> PartitionChecked | None:
+    """Check a partition that is written meanwhile: what is wrong stays wrong, what was under way is gone the next time.
+
+    None if the partition is gone.
+    """
+    before: set[tuple[str, str, int | None]] | None = None
+    found: list[Finding] = []
+    checked = PartitionChecked()
+    for _ in range(_TRIES_IN_USE):
+        found.clear()
+        try:
+            checked = check_partition(disk, path, settings, found.append)
+        except FileNotFoundError:
+            if not disk.exists(path):
+                return None
+            continue  # a segment was deleted
+        wrong = {(f.code, f.file, f.offset) for f in found if f.severity != INFO}
+        before = wrong if before is None else before & wrong
+        if not before:
+            break
+    for finding in found:
+        if finding.severity == INFO or (finding.code, finding.file, finding.offset) in (before or ()):
+            report(finding)
     return checked
 
 
