@@ -375,7 +375,7 @@ class LogSegment:
             jobs.append((self._stem + OFFSET_INDEX_SUFFIX, *rows))
         if self._time_index is not None and (rows := self._time_index.unwritten()) is not None:
             jobs.append((self._stem + TIME_INDEX_SUFFIX, *rows))
-        return IndexWrites(self._disk, jobs) if jobs else None
+        return IndexWrites(self._disk, self.path, jobs) if jobs else None
 
     # -- reading --
 
@@ -572,10 +572,11 @@ def legacy_header(message: Buffer) -> BatchHeader:
 class IndexWrites:
     """Writes of index files, taken out of a segment to run on another thread."""
 
-    __slots__ = ("_disk", "_jobs")
+    __slots__ = ("_disk", "_jobs", "_segment_path")
 
-    def __init__(self, disk: Disk, jobs: list[tuple[str, int, bytes]]) -> None:
+    def __init__(self, disk: Disk, segment_path: str, jobs: list[tuple[str, int, bytes]]) -> None:
         self._disk = disk
+        self._segment_path = segment_path
         self._jobs = jobs
 
     def __call__(self) -> None:
@@ -587,3 +588,5 @@ class IndexWrites:
                 file.fsync()
             finally:
                 file.close()
+            if not self._disk.exists(self._segment_path):
+                self._disk.remove(path)  # the segment was deleted before its index had a file
