@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from klamm.log import upkeep
+from klamm.log.io_thread import DeferredIo
 from klamm.log.log_config import LogConfig
 
 
@@ -55,3 +56,15 @@ def test_deleted_records_never_take_the_active_segment_along(lab: Any) -> None:
     log.config = LogConfig({"segment.bytes": 300, "retention.bytes": 0})
     assert upkeep.delete_old_segments(log, 0) == 1, "retention rolls it and takes it"
     assert [segment.base_offset for segment in log.segments] == [10]
+
+
+def test_a_segment_that_is_deleted_before_its_indexes_are_written_leaves_none(lab: Any) -> None:
+    lab.flusher = DeferredIo()
+    log = lab.open({"segment.bytes": 300, "retention.bytes": 0, "index.interval.bytes": 0})
+    for _ in range(4):
+        lab.append(log, lab.batch(2, size=60))
+    assert upkeep.delete_old_segments(log, 0) == 4
+    lab.flusher.run_all()
+    names = lab.disk.list_directory(log.directory)
+    assert [name for name in names if name.endswith((".index", ".timeindex"))] == []
+    assert len([name for name in names if name.endswith(".log.deleted")]) == 4
