@@ -118,11 +118,16 @@ class LogCleaner:
         self._start_workers()
 
     def _start_workers(self) -> None:
-        if self._settings.is_enabled:
+        if not self._settings.is_enabled:
+            return
+        try:
             for n in range(self._settings.threads):
                 worker = _Worker(self._new_thread(f"klamm-cleaner-{n}"), self._settings)
                 self._workers.append(worker)
                 self._rest(worker, 0)
+        except ValueError as error:
+            _logger.error("no log is compacted until this setting changes: %s", error)
+            self.metrics.dead_thread_count = self._settings.threads
 
     def reconfigure(self, settings: CleanerSettings) -> None:
         """Go by other settings: as in Kafka the cleaners end what they do and are replaced, dead ones too."""

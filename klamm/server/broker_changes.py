@@ -57,12 +57,25 @@ def _check_changes(broker: Broker, name: str, current: Mapping[str, str], change
     image = broker.metadata.image
     try:
         if name:
-            broker.config.changed(dynamic_default=image.config(BROKER_RESOURCE, ""), dynamic_broker=after)
+            changed = broker.config.changed(dynamic_default=image.config(BROKER_RESOURCE, ""), dynamic_broker=after)
         else:
             own = image.config(BROKER_RESOURCE, str(broker.node_id))
-            broker.config.changed(dynamic_default=after, dynamic_broker=own)
+            changed = broker.config.changed(dynamic_default=after, dynamic_broker=own)
+        threads = broker.settings.broker(image, _CLEANER_THREADS)
+        assert isinstance(threads, int)
+        _check_cleaner_threads(threads, changed.int(_CLEANER_THREADS))
     except ConfigError as error:
         raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
+
+
+_CLEANER_THREADS: Final = "log.cleaner.threads"
+
+
+def _check_cleaner_threads(current: int, threads: int) -> None:
+    """Kafka lets the number of cleaners be halved or doubled at most. Raises ConfigError."""
+    if not max(1, current // 2) <= threads <= current * 2 and threads != current:
+        expected = f"from half to double of {current}, which is the number now, and at least 1"
+        raise ConfigError(_CLEANER_THREADS, threads, expected)
 
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")

@@ -455,6 +455,18 @@ def test_a_cleaner_that_dies_is_counted_and_replaced_by_a_change(
     assert keys(log) == "abcxyz"
 
 
+def test_a_map_without_room_for_a_key_stops_the_cleaners(cleaning: Cleaning) -> None:
+    cleaning.cleaner.reconfigure(SETTINGS._replace(load_factor=1e-9))
+    assert cleaning.cleaner.metrics.dead_thread_count == 1
+    log = cleaning.log()
+    cleaning.write(log, "abcabcabcabcxyz")
+    cleaning.pass_over()
+    assert cleaning.cleaner.metrics.runs == 0
+    cleaning.cleaner.reconfigure(SETTINGS)
+    cleaning.pass_over()
+    assert keys(log) == "abcxyz"
+
+
 def test_checkpoints_of_other_directories_are_not_taken(lab: Lab) -> None:
     first = Cleaning(lab, paths=("/data", "/more"))
     first.log()
