@@ -385,8 +385,8 @@ class LogCleaner:
             checkpoint.write_offsets(disk, path, offsets)
 
         def done(error: BaseException | None) -> None:
-            if isinstance(error, OSError) and disk.exists(directory):
-                log_dir.fail(error)
+            if isinstance(error, OSError):
+                log_dir.fail_unless_deleted(error, directory)
 
         worker.thread.submit(work, done)
 

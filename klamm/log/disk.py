@@ -83,7 +83,9 @@ class Disk(Protocol):
         """Open for reading and writing. `create`: make it if it is missing, keep its bytes if not."""
         ...
 
-    def exists(self, path: str) -> bool: ...
+    def exists(self, path: str) -> bool:
+        """Whether there is anything of that name. A disk that cannot tell raises OSError."""
+        ...
 
     def is_directory(self, path: str) -> bool: ...
 
@@ -239,7 +241,11 @@ class RealDisk:
         return RealFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644))
 
     def exists(self, path: str) -> bool:
-        return os.path.lexists(path)
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def is_directory(self, path: str) -> bool:
         return os.path.isdir(path)

@@ -227,6 +227,7 @@ class FaultyDisk:
 
     def exists(self, path: str) -> bool:
         with self._mutex:
+            self._enter("list", path)
             return self._node(path) is not None
 
     def is_directory(self, path: str) -> bool:

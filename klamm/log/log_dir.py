@@ -162,6 +162,19 @@ class LogDir:
                 self.on_failure(self)
         return self.storage_error()
 
+    def fail_unless_deleted(self, error: OSError, directory: str) -> KafkaError | None:
+        """`fail`, unless the error only says that a partition's directory has been deleted meanwhile: None then.
+
+        That a name is missing must have been said by the disk itself: one that has failed finds nothing any more.
+        """
+        if isinstance(error, FileNotFoundError):
+            try:
+                if not self.disk.exists(directory):
+                    return None
+            except OSError as met:
+                error = met
+        return self.fail(error)
+
     @property
     def reason(self) -> str:
         """Why the directory is offline, in words."""

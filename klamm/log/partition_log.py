@@ -194,8 +194,8 @@ class PartitionLog:
         log_dir, path = self.log_dir, f"{self.directory}/{partition_metadata.FILE}"
 
         def done(error: BaseException | None) -> None:
-            if isinstance(error, OSError) and log_dir.disk.exists(self.directory):
-                log_dir.fail(error)
+            if isinstance(error, OSError):
+                log_dir.fail_unless_deleted(error, self.directory)
 
         self.submit(lambda: partition_metadata.write_topic_id(log_dir.disk, path, topic_id), done)
 
@@ -256,7 +256,10 @@ class PartitionLog:
             batches = validation.prepare(batches, origin, config, now_ms)
             size = len(batches)
             header = _UNPACK(batches)
-        return self._append(batches, size, header, leader_epoch, now_ms, origin)
+        try:
+            return self._append(batches, size, header, leader_epoch, now_ms, origin)
+        except OSError as error:
+            raise self.log_dir.fail(error) from error
 
     def _append(
         self, batch: memoryview, size: int, header: BatchHeader, leader_epoch: int, now_ms: int, origin: int
@@ -329,28 +332,28 @@ class PartitionLog:
             raise self.log_dir.storage_error()
         written = None
         now_ms = self.log_dir.clock.time_ms()
-        for batch in found:
-            size, last_offset = batch.size_bytes, batch.last_offset
-            segment = self._segment_for(size, last_offset, batch.max_timestamp, now_ms)
-            if batch.partition_leader_epoch != self.epochs.latest_epoch:
-                self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
-            written = self._write(segment, segment.size, batch.view, size, last_offset + 1)
-            segment.append(size, last_offset, batch.max_timestamp)
-            self.replay_producer(batch)
+        try:
+            for batch in found:
+                size, last_offset = batch.size_bytes, batch.last_offset
+                segment = self._segment_for(size, last_offset, batch.max_timestamp, now_ms)
+                if batch.partition_leader_epoch != self.epochs.latest_epoch:
+                    self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
+                written = self._write(segment, segment.size, batch.view, size, last_offset + 1)
+                segment.append(size, last_offset, batch.max_timestamp)
+                self.replay_producer(batch)
+        except OSError as error:
+            raise self.log_dir.fail(error) from error
         if self.next_offset - self.synced_offset >= self._config.flush_messages:
             self.sync_offset = self.next_offset
             written = upkeep.flush(self)
         return Appended(found[0].base_offset, expected - 1, -1, self.log_start_offset, written)
 
     def _write(self, segment: LogSegment, position: int, data: Buffer, size: int, end_offset: int) -> Completion | None:
-        """Write a batch at its place, now or on the writer thread. Raises KAFKA_STORAGE_ERROR."""
+        """Write a batch at its place, now or on the writer thread. Raises OSError."""
         self.next_offset = end_offset
         if size < LARGE_WRITE_BYTES:
             if not self._pending:
-                try:
-                    segment.file.pwrite(data, position)
-                except OSError as error:
-                    raise self.log_dir.fail(error) from error
+                segment.file.pwrite(data, position)
                 self.log_end_offset = end_offset
                 segment.written_size = position + size
                 return None

@@ -25,15 +25,18 @@ class TimestampOffset(NamedTuple):
 
 
 def offset_for_timestamp(log: PartitionLog, timestamp: int) -> TimestampOffset | None:
-    """The first record at or above `timestamp`, from the log start on; None if there is none. Raises CorruptBatch.
+    """The first record at or above `timestamp`, from the log start on; None if there is none.
 
-    First means the lowest offset: timestamps need not rise.
+    First means the lowest offset: timestamps need not rise. Raises CorruptBatch; KafkaError: KAFKA_STORAGE_ERROR.
     """
-    for segment in log.segments:
-        if segment.max_timestamp >= timestamp:
-            found = _search(segment, timestamp, log.log_start_offset)
-            if found is not None:
-                return found
+    try:
+        for segment in log.segments:
+            if segment.max_timestamp >= timestamp:
+                found = _search(segment, timestamp, log.log_start_offset)
+                if found is not None:
+                    return found
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
     return None
 
 
@@ -54,14 +57,18 @@ def max_timestamp(log: PartitionLog) -> TimestampOffset | None:
     """The first record with the highest timestamp of the log; None in an empty log (ListOffsets -3, KIP-734).
 
     As in Kafka it may lie below the log start: what DeleteRecords has hidden in a segment that is still there counts.
+    Raises CorruptBatch; KafkaError: KAFKA_STORAGE_ERROR.
     """
     best: LogSegment | None = None
-    for segment in log.segments:
-        if segment.size >= HEADER_SIZE and (best is None or segment.max_timestamp > best.max_timestamp):
-            best = segment
-    if best is None or best.max_timestamp == NO_TIMESTAMP:
-        return None
-    return _search(best, best.max_timestamp, 0)
+    try:
+        for segment in log.segments:
+            if segment.size >= HEADER_SIZE and (best is None or segment.max_timestamp > best.max_timestamp):
+                best = segment
+        if best is None or best.max_timestamp == NO_TIMESTAMP:
+            return None
+        return _search(best, best.max_timestamp, 0)
+    except OSError as error:
+        raise log.log_dir.fail(error) from error
 
 
 def _batch_at(segment: LogSegment, position: int, size: int) -> Batch:

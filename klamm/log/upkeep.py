@@ -80,8 +80,8 @@ def _snapshot_path(log: PartitionLog, offset: int) -> str:
 
 def _submit(log: PartitionLog, work: Callable[[], object], succeeded: Callable[[], object] | None = None) -> None:
     def done(error: BaseException | None) -> None:
-        if isinstance(error, OSError) and log.log_dir.disk.exists(log.directory):
-            log.log_dir.fail(error)  # else the partition has been deleted meanwhile
+        if isinstance(error, OSError):
+            log.log_dir.fail_unless_deleted(error, log.directory)
         elif error is None and succeeded is not None:
             succeeded()
 
@@ -156,10 +156,7 @@ def _flushed(log: PartitionLog, target: int, error: BaseException | None) -> Non
     log.is_flushing = False
     failure: BaseException | None = error
     if isinstance(error, OSError):
-        if not log.log_dir.disk.exists(log.directory):
-            failure = None  # The partition has been deleted under the flush.
-        else:
-            failure = log.log_dir.fail(error)
+        failure = log.log_dir.fail_unless_deleted(error, log.directory)
     if failure is None:
         log.synced_offset = max(log.synced_offset, target)
         log.last_flush_ms = log.log_dir.clock.time_ms()

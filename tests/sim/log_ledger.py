@@ -194,7 +194,7 @@ class Ledger:
         expected, _ = self.replay()
         got = log.producers.producers
         for producer_id, entry in expected.producers.items():
-            if not self._is_derivable(producer_id, start):
+            if not self._is_derivable(producer_id, max(start, self.start_max)):
                 continue  # known from snapshots only, which may be lost with the segments they stood for
             found = got.get(producer_id)
             if found is None or encode([found]) != encode([entry]):

@@ -31,7 +31,7 @@ LARGE_WRITE_BYTES = 700
 """Batches of this size and more go through the writer here, so that both ways of writing meet."""
 
 
-_FAULTS = ("write", "fsync", "fsync", "space", "rename", "create", "fsync_directory", "truncate", "list")
+_FAULTS = ("write", "fsync", "fsync", "space", "rename", "create", "fsync_directory", "truncate", "list", "everything")
 
 
 class ShuffledIo:
@@ -198,6 +198,13 @@ class World:
         rng, disk = self.rng, self.disk
         kind = rng.choice(_FAULTS)
         self.counts[f"fault: {kind}"] += 1
+        if kind == "everything":
+            operations = ("open", "create", "read", "write", "truncate", "fsync", "fsync_directory", "rename", "remove",
+                          "list")  # fmt: skip
+            skip = rng.randrange(30)
+            for operation in operations:
+                self._faults.append(disk.fail(operation, skip=skip, times=None))
+            return
         if kind == "space":
             disk.capacity_bytes = disk.used_bytes + rng.randrange(6000)
             return
