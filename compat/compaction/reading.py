@@ -56,6 +56,12 @@ def files(directory: Path) -> dict[str, bytes]:
     return found
 
 
+def times(directory: Path) -> dict[str, int]:
+    """When each sealed segment was last changed, in ms: a cleaned one has the age of those that it stands for."""
+    logs = sorted(directory.glob("*.log"))
+    return {path.name: path.stat().st_mtime_ns // 1_000_000 for path in logs[:-1]}
+
+
 class Survivors(NamedTuple):
     """The totals of a directory."""
 
@@ -109,6 +115,9 @@ def differences(ours: Path, theirs: Path, *, with_horizons: bool = True) -> list
         found.append(f"{len(mine)} batches and not {len(real)}")
     if not with_horizons:
         return found
+    our_times, their_times = times(ours), times(theirs)
+    if our_times != their_times:
+        found.append(f"modification times {our_times} and not {their_times}")
     our_files, their_files = files(ours), files(theirs)
     compressed = {batch.segment[:20] for batch in real if batch.attributes & records.COMPRESSION_MASK}
     for name in sorted(our_files.keys() | their_files.keys()):
