@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
+from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT
 from klamm.metadata.image.image import BROKER_RESOURCE
 from klamm.server import log_levels
 from klamm.server.config.alter import (
-    APPEND,
-    DELETE,
-    SET,
-    SUBTRACT,
     Operation,
     apply_operations,
     check_dynamic_broker_settings,

@@ -174,13 +174,7 @@ class ConfigControl:
 
     def _combined(self, resource_type: int, key: str, current: str | None, operation: int, value: str) -> str:
         before = current if current is not None else self._rules.default(resource_type, key)
-        items = [item for item in (before or "").split(",") if item]
-        for item in value.split(","):
-            if operation == SUBTRACT and item in items:
-                items.remove(item)
-            elif operation == APPEND and item not in items:
-                items.append(item)
-        return ",".join(items)
+        return edited_list(before or "", operation, value)
 
     def _refusal(
         self,
@@ -224,6 +218,18 @@ class ConfigControl:
             return []
         topic = resource[1] if resource[0] == TOPIC_RESOURCE else ""
         return [ClearElrRecord(topic_name=topic) for record in altered if record.name == MIN_INSYNC_REPLICAS]
+
+
+def edited_list(before: str, operation: int, value: str) -> str:
+    """The entries of `before` with those of `value` appended or subtracted, each once."""
+    entries = [entry for entry in before.split(",") if entry]
+    # Split as Java does: empty strings at the end are no entries, unless there is nothing else.
+    for entry in value.rstrip(",").split(",") if value.strip(",") or not value else ():
+        if operation == APPEND and entry not in entries:
+            entries.append(entry)
+        elif operation == SUBTRACT and entry in entries:
+            entries.remove(entry)
+    return ",".join(entries)
 
 
 def _record(resource: ConfigResource, key: str, value: str | None) -> ConfigRecord:

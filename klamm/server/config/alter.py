@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
+from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT, edited_list
 from klamm.server.config.definitions import (
     BROKER,
     BROKER_QUOTA,
@@ -29,12 +30,6 @@ from klamm.server.config.keys import LIST, PER_BROKER
 from klamm.server.config.layers import Layers
 from klamm.server.config.resource_rules import check_client_metrics, check_group, check_topic
 from klamm.server.config.values import ConfigError, parse, render
-
-# OpType of IncrementalAlterConfigs (KIP-339).
-SET: Final = 0
-DELETE: Final = 1
-APPEND: Final = 2
-SUBTRACT: Final = 3
 
 _VALUE_LENGTH_MAX: Final = 32767
 
@@ -118,23 +113,7 @@ def _edited_list(kind: Kind, name: str, before: str | None, op: int, value: str)
     if before is None:
         default = key.default if isinstance(key.default, tuple) else ()
         before = render(default, LIST) or ""
-    entries = [entry for entry in before.split(",") if entry]
-    for entry in _split(value):
-        if op == APPEND and entry not in entries:
-            entries.append(entry)
-        elif op == SUBTRACT and entry in entries:
-            entries.remove(entry)
-    return ",".join(entries)
-
-
-def _split(value: str) -> list[str]:
-    """Split as Java does: empty strings at the end are no entries, unless there is nothing else."""
-    if "," not in value:
-        return [value]
-    entries = value.split(",")
-    while entries and not entries[-1]:
-        entries.pop()
-    return entries
+    return edited_list(before, op, value)
 
 
 def check_changes(

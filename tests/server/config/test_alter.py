@@ -6,11 +6,8 @@ import pytest
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
+from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT, edited_list
 from klamm.server.config.alter import (
-    APPEND,
-    DELETE,
-    SET,
-    SUBTRACT,
     Operation,
     apply_operations,
     check_broker_name,
@@ -52,6 +49,21 @@ def op(name: str, operation: int, value: str | None = None) -> Operation:
 )
 def test_operations(current: dict[str, str], operation: Operation, changes: dict[str, str | None]) -> None:
     assert apply_operations("topic", current, [operation]) == changes
+
+
+@pytest.mark.parametrize(
+    ("before", "operation", "value", "after"),
+    [
+        ("a,b", APPEND, "c,,", "a,b,c"),
+        ("a,b", APPEND, ",c", "a,b,,c"),
+        ("a", APPEND, "", "a,"),
+        ("a", APPEND, ",", "a"),
+        ("a,b", SUBTRACT, "b,a,", ""),
+        (",a,,b", SUBTRACT, "x", "a,b"),
+    ],
+)
+def test_lists_are_split_as_java_does(before: str, operation: int, value: str, after: str) -> None:
+    assert edited_list(before, operation, value) == after
 
 
 def test_brokers_get_unchanged_values_again() -> None:
