@@ -92,7 +92,8 @@ def _read_partition(
         return
     data, epochs, times = _walk(asking, topic_id, index, start.offset, end, UNCOMMITTED)
     found[f"{key}: batches"] = data
-    found[f"{key}: earliest"] = start if start.offset < end else start.offset
+    # Of a log that was cut at its start Kafka may tell an older epoch, if it was killed before it had noted the cut.
+    found[f"{key}: earliest"] = start.offset if start.offset or not end else start
     found[f"{key}: latest"] = end
     found[f"{key}: stable"] = stable = asking.offset(topic, index, LATEST, COMMITTED).offset
     found[f"{key}: of the highest timestamp"] = asking.offset(topic, index, MAX_TIMESTAMP)

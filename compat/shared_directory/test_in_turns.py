@@ -29,7 +29,7 @@ def _good(story: Story) -> None:
 
 def test_what_kafka_has_made(tools: Tools, tmp_path: Path) -> None:
     story = Story(tmp_path / "place", tools, seed=2)
-    story.make("kafka", kill=True, lives=2)
+    story.make("kafka", kill=True, lives=1)
     story.turn(Turn("klamm", kill=True))
     story.turn(Turn("kafka", kill=False), add=False, end_open=True)
     story.turn(Turn("klamm", kill=False), add=False)
@@ -38,7 +38,7 @@ def test_what_kafka_has_made(tools: Tools, tmp_path: Path) -> None:
 
 def test_what_klamm_has_made(tools: Tools, tmp_path: Path) -> None:
     story = Story(tmp_path / "place", tools, seed=3)
-    story.make("klamm", kill=False, lives=2)
+    story.make("klamm", kill=False, lives=1)
     story.turn(Turn("kafka", kill=True))
     story.turn(Turn("klamm", kill=True), add=False)
     _good(story)
