@@ -30,7 +30,16 @@ from compat.bench.loaded_memory import LoadedMemory
 from compat.bench.log_scale import ManyPartitions, Recovery
 from compat.bench.measure import load_average
 from compat.bench.metadata import Metadata
-from compat.bench.produce import Append1, Append100, Produce1m, Produce16k, TinyPipelined, TinyProduce
+from compat.bench.produce import (
+    Append1,
+    Append100,
+    Produce1m,
+    Produce16k,
+    SyncedProduce,
+    SyncedProduce32,
+    TinyPipelined,
+    TinyProduce,
+)
 from compat.bench.side import FRESH, Side, loadgen
 from compat.bench.startup import Startup
 from compat.bench.subject import FULL, SHORT, WARM, Length, Subject
@@ -40,7 +49,9 @@ SUBJECTS: tuple[Subject, ...] = (
     Rate(), BesideLarge(), EndToEnd(), JavaProduce(), JavaTuned(), JavaLz4(), JavaConsume(), LibrdkafkaProduce(),
     LibrdkafkaConsume(), LoadedMemory(), Connections(), Metadata(),
 )  # fmt: skip
-LOG_SUBJECTS: tuple[Subject, ...] = (Append1(), Append100(), Read1(), Read100(), Recovery(), ManyPartitions())
+LOG_SUBJECTS: tuple[Subject, ...] = (
+    Append1(), Append100(), SyncedProduce(), SyncedProduce32(), Read1(), Read100(), Recovery(), ManyPartitions(),
+)  # fmt: skip
 # These bring Kafka's compiler through the paths that are measured.
 WARMERS: tuple[Subject, ...] = (
     TinyProduce(), TinyPipelined(), Produce16k(), Produce1m(), Fetch(), Rate(), EndToEnd(), JavaTuned(), Connections()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from compat.bench.side import Side
 from compat.bench.subject import Figures, Length, Subject
@@ -13,9 +13,10 @@ class _Produce(Subject):
 
     options: tuple[object, ...]
     partitions = 6
+    config: ClassVar[dict[str, str]] = {}
 
     def measure(self, side: Side, length: Length) -> Figures:
-        topic = side.create(self.partitions)
+        topic = side.create(self.partitions, **self.config)
         options = ("-topic", topic, "-partitions", self.partitions, *self.options)
         report = side.load("produce", *options, seconds=length.seconds)
         side.delete(topic)
@@ -75,6 +76,25 @@ class Append1(_Produce):
 
     def figures(self, report: dict[str, Any]) -> Figures:
         return {f"{self.key}_mb_s": report["mb_per_s"], f"{self.key}_cpu": report["cpu_s"] / report["bytes"] * 1e9}
+
+
+class SyncedProduce(_Produce):
+    """Every answer waits for a sync (`flush.messages=1`): on one log, where syncs can be shared, and on many."""
+
+    name = "synced-1"
+    key = "synced_1"
+    partitions = 1
+    config: ClassVar[dict[str, str]] = {"flush.messages": "1"}
+    options = ("-conns", 32)
+
+    def figures(self, report: dict[str, Any]) -> Figures:
+        return {f"{self.key}_per_s": report["requests_per_s"], f"{self.key}_p99_ms": report["latency_us"]["p99"] / 1e3}
+
+
+class SyncedProduce32(SyncedProduce):
+    name = "synced-32"
+    key = "synced_32"
+    partitions = 32
 
 
 class Append100(Append1):
