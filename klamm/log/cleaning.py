@@ -237,6 +237,11 @@ class _Mapper:
                         if header[0] >= start_offset and room >= count:
                             put_keys(body, first, after, count, header[0], offset_map.offsets)
                             room -= count
+                        elif header[0] >= start_offset and len(offset_map) + count <= offset_map.capacity:
+                            found: dict[bytes, int] = {}
+                            put_keys(body, first, after, count, header[0], found)
+                            offset_map.put_all(found)
+                            room = offset_map.room
                         else:
                             for delta, key in iter_keys(body, first, after, count):
                                 self._put_one(key, header[0] + delta)

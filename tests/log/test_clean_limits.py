@@ -84,7 +84,7 @@ def test_the_map_answers_as_a_dict(keys: int) -> None:
 
 @pytest.mark.parametrize(
     ("buffer_bytes", "load_factor", "capacity"),
-    [(134_217_728, 0.9, 5_033_164), (24 * 100, 0.9, 90), (24 * 100, 1.0, 100), (24 * 3, 0.5, 1)],
+    [(134_217_728, 0.9, 5_033_164), (24 * 100, 0.9, 90), (24 * 100, 1.0, 100), (24 * 100, 7.5, 100), (24 * 3, 0.5, 1)],
 )
 def test_as_many_keys_as_in_kafkas_map(buffer_bytes: int, load_factor: float, capacity: int) -> None:
     offset_map = OffsetMap(buffer_bytes, load_factor)
@@ -95,6 +95,7 @@ def test_as_many_keys_as_in_kafkas_map(buffer_bytes: int, load_factor: float, ca
         assert not offset_map.put(b"new", 1)
         assert not offset_map.put(b"0", 1), "nor does a full map take a key that it has"
         assert all(offset_map.lookup(b"%d" % n, -1) == n for n in range(capacity))
+        assert all(offset_map.lookup(b"-%d" % n, -1) == -1 for n in range(200))
 
 
 @pytest.mark.parametrize(("buffer_bytes", "load_factor"), [(24, 0.9), (23, 1.0), (0, 0.9), (24 * 10, 0.1)])
