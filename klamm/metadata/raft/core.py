@@ -165,6 +165,8 @@ class Raft:
         self.high_watermark = 0
         """What this replica knows to be committed. Never goes back."""
         self.synced_offset = log.end_offset
+        self.voters_batch_offset = -1
+        """Where the last batch with voters begins that this replica wrote as a leader."""
         self.truncations = 0
         """How often the log was cut in this life: see Synced."""
         self.is_shutting_down = False
@@ -204,6 +206,25 @@ class Raft:
     @property
     def is_voter(self) -> bool:
         return self.history.voters.is_voter(self.key)
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether this replica stands for election: as a voter, or as one whose removal may not be committed.
+
+        Beyond Kafka, which lets only voters stand: where a leader that removes itself is lost before another replica
+        has that record, its log is the longest, and the others could elect nobody (Raft's thesis, §4.2.2).
+        """
+        return self.is_voter or self.history.was_voter(self.key, self.high_watermark)
+
+    @property
+    def served_end_offset(self) -> int:
+        """How far others may read: a new voter set is theirs only when it is on this leader's own disk.
+
+        A leader that lost it in a crash would go on with the voters before, some of which, having read it, would
+        neither vote nor stand any more.
+        """
+        is_synced = self.voters_batch_offset < self.synced_offset
+        return self.log.end_offset if is_synced else self.voters_batch_offset
 
     @property
     def is_only_voter(self) -> bool:
@@ -316,6 +337,8 @@ class Raft:
         if not leader.advance():
             return
         self.commit(leader.high_watermark)
+        if not self.is_voter and (self.history.voters_offset or 0) < leader.high_watermark:
+            leader.is_resigning = True
         if leader.parked or leader.change:
             from klamm.metadata.raft import leading
 
@@ -370,6 +393,7 @@ class Raft:
         self.effects.append(AppendControl(leader.epoch, control))
         if self.history.add((start + i, kind, body) for i, (kind, body) in enumerate(control)):
             leader.update_voters(self.voters)
+            self.voters_batch_offset = start
         return self.log.end_offset - 1
 
     def _update_voter(self, voter: Voter) -> None:

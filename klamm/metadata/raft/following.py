@@ -42,10 +42,11 @@ def poll(raft: Raft, state: Follower, now_ms: float) -> float:
     is_voter = raft.is_voter
     if raft.is_shutting_down:
         return math.inf
-    if is_voter and now_ms >= state.fetch_deadline_ms:
+    may_stand = raft.may_stand
+    if may_stand and now_ms >= state.fetch_deadline_ms:
         transitions.become_prospective(raft, now_ms)
         return now_ms
-    deadline_ms = state.fetch_deadline_ms if is_voter else math.inf
+    deadline_ms = state.fetch_deadline_ms if may_stand else math.inf
     if now_ms >= state.update_voter_deadline_ms:
         request = _voter_update(raft, state) if is_voter else _membership_request(raft)
         if request is None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from klamm.kproto import records
 from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
 from klamm.kproto.schema import Message
-from klamm.metadata.raft.voters import VoterSet
+from klamm.metadata.raft.voters import ReplicaKey, VoterSet
 
 T = TypeVar("T")
 
@@ -39,6 +39,12 @@ class QuorumHistory:
     @property
     def kraft_version(self) -> int:
         return self._versions[-1][1] if self._versions else 0
+
+    def was_voter(self, key: ReplicaKey, high_watermark: int) -> bool:
+        """Whether `key` voted until the last change, which is not known to be committed."""
+        if len(self._voters) < 2 or self._voters[-1][0] < high_watermark:
+            return False
+        return self._voters[-2][1].is_voter(key)
 
     def add_voters(self, offset: int, voters: VoterSet) -> None:
         self._voters.append((offset, voters))

@@ -103,7 +103,7 @@ def high_watermark_advanced(raft: Raft, leader: Leader, now_ms: float) -> None:
 
 
 def _answer_parked(raft: Raft, leader: Leader, now_ms: float) -> None:
-    due = [fetch for fetch in leader.parked if fetch.request.fetch_offset < raft.log.end_offset]
+    due = [fetch for fetch in leader.parked if fetch.request.fetch_offset < raft.served_end_offset]
     late = [fetch for fetch in leader.parked if fetch not in due and now_ms >= fetch.deadline_ms]
     if not due and not late:
         return
@@ -166,14 +166,15 @@ def try_fetch(raft: Raft, request: FetchRequest, listener_name: str, now_ms: flo
         position, told = log.validate(request.fetch_offset, request.last_fetched_epoch)
     if position == VALID:
         _record_position(raft, leader, request, now_ms)
-    has_records = position == VALID and request.fetch_offset < log.end_offset
+    end_offset = raft.served_end_offset
+    has_records = position == VALID and request.fetch_offset < end_offset
     return FetchResponse(
         raft.hint(listener_name),
         high_watermark=leader.high_watermark,
         log_start_offset=log.start_offset,
         diverging=told if position == DIVERGING else None,
         snapshot_id=told if position == NEEDS_SNAPSHOT else None,
-        records=Read(request.fetch_offset, request.max_bytes) if has_records else (),
+        records=Read(request.fetch_offset, end_offset, request.max_bytes) if has_records else (),
     )
 
 

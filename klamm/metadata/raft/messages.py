@@ -84,9 +84,10 @@ class FetchRequest(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Whoever sends the answer puts the batches from `offset` up to the log's end in, at most `max_bytes` of them."""
+    """Whoever sends the answer puts the batches from `offset` up to `end_offset` in, at most `max_bytes` of them."""
 
     offset: int
+    end_offset: int
     max_bytes: int
 
 

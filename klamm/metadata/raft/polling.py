@@ -45,7 +45,7 @@ def _poll(raft: Raft, now_ms: float) -> float:
 
 
 def _poll_unattached(raft: Raft, state: Unattached, now_ms: float) -> float:
-    if not raft.is_voter:
+    if not raft.may_stand:
         return following.ask_bootstrap(raft, now_ms)
     if raft.is_shutting_down:
         return math.inf

@@ -103,7 +103,8 @@ class Votes:
     def __init__(self, voters: VoterSet, own_id: int) -> None:
         self.keys = {voter.node_id: voter.key for voter in voters.voters}
         self.answers: dict[int, bool | None] = dict.fromkeys(self.keys)
-        self.answers[own_id] = True
+        if own_id in self.answers:
+            self.answers[own_id] = True
 
     @property
     def granting(self) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def become_unattached(raft: Raft, epoch: int, leader_id: int, now_ms: float) -> None:
     """A later epoch without a leader that can be fetched from; or from Prospective, in the same one."""
     before = raft.state
-    if not raft.is_voter:
+    if not raft.may_stand:
         deadline_ms = math.inf
     elif isinstance(before, Candidate | Unattached | Resigned):
         # The election timer goes on: a replica that loses every election must not put off its next one for ever.
@@ -36,7 +36,7 @@ def become_unattached(raft: Raft, epoch: int, leader_id: int, now_ms: float) -> 
     else:
         deadline_ms = raft.election_deadline_ms(now_ms)
     voted = before.voted if epoch == before.epoch else None
-    if math.isinf(deadline_ms) and raft.is_voter:
+    if math.isinf(deadline_ms) and raft.may_stand:
         deadline_ms = raft.election_deadline_ms(now_ms)
     raft.enter(Unattached(epoch, leader_id, voted, deadline_ms))
     raft.connections.reset_all()

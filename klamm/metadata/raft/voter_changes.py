@@ -95,8 +95,6 @@ def high_watermark_advanced(raft: Raft, leader: Leader) -> None:
     if change is None or not UNKNOWN < change.last_offset < leader.high_watermark:
         return
     answer(raft, leader, errors.NONE)
-    if not change.is_add and not raft.is_voter:
-        leader.is_resigning = True
 
 
 def _write(raft: Raft, leader: Leader, voters: VoterSet) -> int:
