@@ -16,12 +16,12 @@ from compat.java.tools import Tools
 from compat.targets import KafkaTarget, KlammTarget
 
 
-def make_directories(tools: Tools, place: Path, seed: int, size: int = 1) -> dict[str, Path]:
+def make_directories(tools: Tools, place: Path, seed: int, size: int = 1, is_short: bool = False) -> dict[str, Path]:
     """Data directories of both brokers, killed and stopped cleanly, by name."""
     found: dict[str, Path] = {}
     for broker in (KafkaTarget(SETTINGS, directory=place / "kafka"), KlammTarget(directory=place / "klamm")):
         try:
-            killed, stopped = Maker(broker, tools, seed, size).make()
+            killed, stopped = Maker(broker, tools, seed, size).make(is_short)
         finally:
             broker.kill()
         found |= {f"{broker.name}, killed": killed, f"{broker.name}, stopped": stopped}

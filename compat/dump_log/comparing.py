@@ -10,6 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from compat.dump_log.kafka_text import Fact, KafkaFacts
+from klamm.log.dump.facts import is_odd_control
 
 _ALL_FIELDS = {
     "batch": ("base_offset", "last_offset", "count", "base_sequence", "last_sequence", "producer_id", "producer_epoch",
@@ -53,7 +54,7 @@ def compare(kafka: KafkaFacts, klamm: list[Fact], is_bare: bool = False) -> Comp
         # A preallocated index that nothing was written to: Kafka's tool shows the zeros as an entry of the base
         # offset (and holds it against the log), though its own broker counts it as none.
         return Compared(1, 1, [], ["the zeros of an index without entries are shown as an entry"])
-    damaged = next((i for i, fact in enumerate(ours) if fact["fact"] == "damage"), None)
+    damaged = next((i for i, fact in enumerate(ours) if fact["fact"] == "damage" or is_odd_control(fact)), None)
     differences: list[str] = []
     explained: list[str] = []
     our_problems = {_key(fact) for fact in ours if fact["fact"] in _PROBLEMS}
@@ -78,7 +79,7 @@ def compare(kafka: KafkaFacts, klamm: list[Fact], is_bare: bool = False) -> Comp
         theirs_plain = [fact for fact in theirs_plain if fact["fact"] != "damage"]
         ours_plain = ours_plain[: len(theirs_plain)]
     elif damaged is not None:
-        message = ours[damaged]["message"]
+        message = ours[damaged].get("message") or ours[damaged]["error"]
         if reason := next((reason for word, reason in _SILENT.items() if word in message), None):
             explained.append(reason)
         else:

@@ -26,8 +26,8 @@ from compat.shared_directory.consuming import LEVELS, consume
 from klamm.cli.main import main as klamm
 
 DAMAGES = 6
-_TOPICS = {"codecs": 2, "idempotent": 1, "append.time": 1, "segments": 1, "compacted": 1, "deleted": 1,
-           "transactions": 2, "empty": 1, "shared": 1}  # fmt: skip
+_TOPICS = {"codecs": 2, "idempotent": 1, "append.time": 1, "segments": 1, "deleted": 1, "transactions": 2, "shared": 1}
+"""What is read of both brokers, with the number of partitions: not what each may compact at a time of its own."""
 _DAMAGED = (
     "*-*/*.log", "*-*/*.log", "*-*/*.index", "*-*/*.timeindex", "*-*/*.txnindex", "*-*/*.snapshot",
     "*-*/leader-epoch-checkpoint", "*-*/partition.metadata", "recovery-point-offset-checkpoint",

@@ -1,4 +1,4 @@
-"""The CI form of the comparison: one directory of each broker, a few damaged copies, remote log metadata by hand."""
+"""The CI form: one directory of each broker, a few damaged copies, two mended ones, remote log metadata by hand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from compat.dump_log.__main__ import compare_damaged, make_directories
 from compat.dump_log.comparing import compare
 from compat.dump_log.kafka_text import KafkaFacts, parse
+from compat.dump_log.repairing import play
 from compat.dump_log.run import Report, compare_directory
 from compat.java.tools import Tools
 from klamm.cli.main import main as klamm
@@ -19,7 +20,7 @@ from klamm.kproto import records
 from klamm.kproto.remote_log_records import RemoteLogSegmentMetadataRecord as Segment
 
 pytestmark = pytest.mark.needs("java", "mvn")
-DAMAGED = 12
+DAMAGED = 8
 SEED = 7
 
 
@@ -32,7 +33,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
 
 @pytest.fixture(scope="module")
 def directories(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_directories(tools, tmp_path_factory.mktemp("data"), SEED)
+    return make_directories(tools, tmp_path_factory.mktemp("data"), SEED, is_short=True)
 
 
 def test_the_same_facts(tools: Tools, directories: dict[str, Path]) -> None:
@@ -50,6 +51,11 @@ def test_damaged_copies(tools: Tools, directories: dict[str, Path]) -> None:
     differing = compare_damaged(tools, directories["kafka, stopped"], range(SEED * 100, SEED * 100 + DAMAGED), report)
     print(f"{DAMAGED} of the damaged copies, from seed {SEED * 100}: {report}")
     assert not differing, report
+
+
+@pytest.mark.parametrize("name", ["kafka, stopped", "klamm, stopped"])
+def test_mended_directories_serve(directories: dict[str, Path], name: str) -> None:
+    print(play(directories[name], SEED))
 
 
 def test_a_difference_is_found(tools: Tools, directories: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,13 @@ def is_damage(fact: Fact) -> bool:
         fact["fact"] in DAMAGE
         or (fact["fact"] == "batch" and not fact["is_valid"])
         or (fact["fact"] == "sanity" and not fact["is_sane"])
+        or is_odd_control(fact)
     )
+
+
+def is_odd_control(fact: Fact) -> bool:
+    """Whether the fact is a control record that cannot be read; other records may be anything."""
+    return fact["fact"] == "record" and "error" in fact and "key" not in fact
 
 
 def damage(path: str, message: str, **where: int) -> Fact:

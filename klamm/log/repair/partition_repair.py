@@ -190,11 +190,15 @@ def _recover(doing: Doing, plan: PartitionPlan, clock: Clock, entropy: Entropy) 
 
 
 def _finish_empty(disk: Disk, log: PartitionLog) -> None:
-    """A close writes nothing for what holds no batch; indexes and epochs of what was there must not stay."""
+    """A close writes nothing for what holds no batch; indexes and epochs of what was there must not stay.
+
+    An index that is missing makes Kafka forget the log's producers, even after a clean stop: empty ones are left.
+    """
     for segment in log.segments:
         if not segment.size:
-            for suffix in (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
-                disk.remove(segment.path_of(suffix))
+            disk.remove(segment.path_of(TXN_INDEX_SUFFIX))
+            for suffix in (OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX):
+                disk.write_atomic(segment.path_of(suffix), b"")
     path = f"{log.directory}/{epoch_checkpoint.FILE}"
     if disk.exists(path) and disk.read(path) != log.epochs.encode():
         disk.write_atomic(path, log.epochs.encode())

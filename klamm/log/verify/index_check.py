@@ -65,7 +65,8 @@ class IndexCheck:
             self._report(Finding(ERROR, "index_mismatch", self.path, message, _TRUSTED))
         if self.is_missing and segment_size:
             severity = INFO if is_active and not is_clean else WARNING
-            self._report(Finding(severity, "missing_index", self.path, "the index is missing", _REBUILT))
+            recovery = f"{_REBUILT}; Kafka forgets the log's producers with it" if is_clean else _REBUILT
+            self._report(Finding(severity, "missing_index", self.path, "the index is missing", recovery))
             self.is_wrong = self.is_wrong or severity == WARNING
 
     def _next_offset(self) -> int:
