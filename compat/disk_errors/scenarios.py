@@ -100,6 +100,12 @@ def _restore_identity(disks: Disks) -> None:
     (disks.directory / "meta.properties").rename(disks.second / "meta.properties")
 
 
+def _tear(disks: Disks) -> None:
+    disks.rules.fail(
+        "torn", ENOSPC, disks.second / f"{TOPIC}-"
+    )  # only what is in partitions: no checkpoint comes first
+
+
 def _failing(operation: str, code: int, *where: str) -> Callable[[Disks], None]:
     def break_it(disks: Disks) -> None:
         for name in where or ("second",):
@@ -111,7 +117,8 @@ def _failing(operation: str, code: int, *where: str) -> Callable[[Disks], None]:
 SCENARIOS: Final = (
     Scenario("write-eio", "writes err", _failing("write", EIO)),
     Scenario("write-enospc", "writes find no space", _failing("write", ENOSPC)),
-    Scenario("torn", "half of a batch is written, then the disk is full", _failing("torn", ENOSPC)),
+    Scenario("torn", "half of a batch is written, then the disk is full", _tear),
+    Scenario("torn-large", "the same with a large batch", _tear, value_size=400_000),
     Scenario(
         "disk-full",
         "a small file system in memory fills up",
