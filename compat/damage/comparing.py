@@ -98,8 +98,8 @@ def differences(outcome: Outcome) -> list[Difference]:
         theirs = outcome.kafka_facts[name]
         if isinstance(ours, dict) and isinstance(theirs, dict):
             for offset in sorted(ours.keys() | theirs.keys()):
-                if ours.get(offset) != theirs.get(offset):
-                    found.append(Difference(f"{name}:{offset}", theirs.get(offset), ours.get(offset)))
+                one, other = theirs.get(offset), ours.get(offset)
+                found += [Difference(f"{name}:{offset}", one, other)] if one != other else []
         elif ours != theirs:
             found.append(Difference(name, theirs, ours))
     return found
@@ -148,7 +148,7 @@ def faults(outcome: Outcome) -> list[str]:
     if outcome.klamm.refusal:
         return []
     facts = outcome.klamm_facts
-    found = []
+    found = _wrong_end(outcome)
     if not any(kind.damage in _ADDING for kind in outcome.copy.kinds):
         found += _changed(outcome)
     for base, data in facts["log"].items():
@@ -156,6 +156,16 @@ def faults(outcome: Outcome) -> list[str]:
         found += _wrong_index(base, facts["index"].get(base, []), batches, end, len(data), outcome)
         found += _wrong_timeindex(base, facts["timeindex"].get(base, []), batches, end, len(data), outcome)
     return found
+
+
+def _wrong_end(outcome: Outcome) -> list[str]:
+    """The end offset must be that of the last segment's batches, even where Kafka's is the same."""
+    last = max(outcome.klamm_facts["log"])
+    batches, end = spans(outcome.klamm_facts["log"][last])
+    if end < len(outcome.klamm_facts["log"][last]):
+        return [f"log {last} ends with {len(outcome.klamm_facts['log'][last]) - end} bytes that are no batch"]
+    wanted = list(batches.values())[-1][1] + 1 if batches else last
+    return [] if outcome.klamm.log_end == wanted else [f"log_end {outcome.klamm.log_end}, the batches end at {wanted}"]
 
 
 def _changed(outcome: Outcome) -> list[str]:
@@ -189,7 +199,7 @@ def _wrong_index(
     largest = max((after - at for at, after in zip(batches, [*list(batches)[1:], end], strict=False)), default=0)
     gap = max((after - at for at, after in itertools.pairwise(positions)), default=0)
     rises = [base, *(offset for first, last, _ in batches.values() for offset in (first, last))]
-    if size == end and gap > INDEX_INTERVAL_BYTES + 2 * largest and rises == sorted(rises):
+    if size == end and gap > 4 * INDEX_INTERVAL_BYTES + 2 * largest and rises == sorted(rises):
         found.append(f"index {base}: {gap} bytes without an entry")
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from compat.damage.comparing import Difference, Outcome, disorder, is_walkable, spans
+from compat.damage.node_files import NodeOutcome
 from klamm.kproto.records import HEADER
 
 _STATE = ("log_end", "last_stable", "recovery_point", "snapshots")
@@ -46,7 +47,9 @@ def _epochs_missing(outcome: Outcome, difference: Difference) -> bool:
     known = set()
     for data in outcome.klamm_facts["log"].values():
         known |= {HEADER.unpack_from(data, at)[2] for at in spans(data)[0]}
-    return bool({"epochs", "segment"} & _files(outcome)) and {epoch for epoch, _ in difference.klamm} <= known
+    ours = {epoch for epoch, _ in difference.klamm}
+    has_all = {epoch for epoch, _ in difference.kafka} <= ours <= known
+    return bool({"epochs", "segment"} & _files(outcome)) and has_all
 
 
 def _stray_name(outcome: Outcome, difference: Difference) -> bool:
@@ -69,7 +72,7 @@ def _end_by_wrong_index(outcome: Outcome, difference: Difference) -> bool:
     """Kafka's end is wrong, or it refuses over it; klamm's is that of the batches in the last segment."""
     if not outcome.copy.is_clean:
         return False
-    if _is_refusal(difference, "CorruptRecordException", "IllegalArgumentException", "InvalidRecord", "Overflow"):
+    if _is_refusal(difference, "CorruptRecord", "IllegalArgument", "InvalidRecord", "Overflow", "IndexOutOfBounds"):
         return True
     return difference.name in _STATE and outcome.kafka.log_end != outcome.klamm.log_end
 
@@ -103,9 +106,20 @@ def _producers_kept(outcome: Outcome, difference: Difference) -> bool:
     return difference.name == "last_stable" and theirs != ours and outcome.kafka.last_stable > outcome.klamm.last_stable
 
 
+def _transaction_lost(outcome: Outcome, difference: Difference) -> bool:
+    """No batch begins where the open transaction did."""
+    if difference.name != "last_stable" or outcome.kafka.log_end != outcome.klamm.log_end:
+        return False
+    begins = {first for data in outcome.klamm_facts["log"].values() for first, _, _ in spans(data)[0].values()}
+    return difference.klamm < difference.kafka and difference.klamm not in begins
+
+
 def _missing_index(outcome: Outcome, difference: Difference) -> bool:
     """Kafka reads a segment again that has no offset index, and cuts it."""
-    return difference.name in ("log", "txnindex", "epochs") and not outcome.is_read_again(difference.offset)
+    if difference.name == "epochs":
+        return outcome.is_somewhere_unread and bool({"index", "segment"} & _files(outcome))
+    is_missing = difference.offset not in outcome.given["index"]
+    return difference.name in ("log", "txnindex") and is_missing and not outcome.is_read_again(difference.offset)
 
 
 def _time_not_found(outcome: Outcome, difference: Difference) -> bool:
@@ -236,6 +250,14 @@ REASONS: tuple[Reason, ...] = (
         _missing_index,
     ),
     Reason(
+        "an open transaction without its first batch",
+        "the batch with which the oldest open transaction began is lost, or stands under another offset",
+        "the last stable offset is that of the next batch that is there",
+        "the last stable offset is where the transaction began",
+        "there is no record in between: readers get the same",
+        _transaction_lost,
+    ),
+    Reason(
         "transactions below the log start",
         "a segment is read again that lies wholly below the log start",
         "what snapshots say of producers below the log start is dropped between one segment and the next, so that "
@@ -267,3 +289,40 @@ REASONS: tuple[Reason, ...] = (
 def explanation(outcome: Outcome, difference: Difference) -> Reason | None:
     """The first reason that explains a difference."""
     return next((reason for reason in REASONS if reason.explains(outcome, difference)), None)
+
+
+_CHECKPOINT = "Kafka's directory goes offline, and with its only directory the broker ends; klamm warns and takes the file as empty"
+_FROM_START = f"{_CHECKPOINT}: logs are read again from their start, which loses nothing"
+_FIRST_SEGMENT = f"{_CHECKPOINT}: logs start with their first segment, as where Kafka cannot read a number in it"
+_WATERMARK = f"{_CHECKPOINT}: a leader finds its high watermark anew"
+_NOT_NEEDED = (
+    "Kafka ends, as it reads the file at every start; klamm needs it only for a directory without a metadata log"
+)
+
+NODE_REASONS: dict[str, str] = {
+    "recovery-point-offset-checkpoint, garbage": _FROM_START,
+    "recovery-point-offset-checkpoint, wrong count": _FROM_START,
+    "log-start-offset-checkpoint, garbage": _FIRST_SEGMENT,
+    "log-start-offset-checkpoint, wrong count": _FIRST_SEGMENT,
+    "replication-offset-checkpoint, garbage": _WATERMARK,
+    "replication-offset-checkpoint, wrong count": _WATERMARK,
+    "replication-offset-checkpoint, not a number": "Kafka runs and serves no partition; klamm warns and takes the file "
+    "as empty: a leader finds its high watermark anew",
+    "bootstrap.checkpoint, emptied": _NOT_NEEDED,
+    "bootstrap.checkpoint, garbage": _NOT_NEEDED,
+    "metadata log, epochs are garbage": "Kafka ends; klamm takes the epochs from the batches, as with any log",
+    "partition.metadata, deleted": "Kafka takes the directory for a stray one, renames it and serves an empty log in its "
+    "place; klamm serves the records: the metadata says that this replica is here, and writes the file again",
+}
+"""Damages of a node's files that end otherwise with klamm, and why; by the case's name without its state."""
+
+
+def judge_node(name: str, kafka: NodeOutcome, klamm: NodeOutcome) -> tuple[str, str]:
+    """(verdict, words) of one damage of a node's file."""
+    if kafka.refusal and klamm.refusal:
+        return "both refused", klamm.refusal
+    told = f"kafka {kafka.refusal or list(kafka.read)}, klamm {klamm.refusal or list(klamm.read)}"
+    if kafka == klamm:
+        return "equal", f"both serve {list(klamm.read)}"
+    reason = NODE_REASONS.get(name.removesuffix(", after SIGKILL"))
+    return ("explained", f"{told}: {reason}") if reason else ("unexplained", told)

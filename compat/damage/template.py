@@ -127,9 +127,9 @@ def _write(kafka: KafkaTarget, phase: int) -> None:
         return Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20, **settings})
 
     plain = producer(acks=1)
-    for topic in LOGS:
-        for codec in CODECS:
-            idempotent = producer(**{"enable.idempotence": True, "compression.type": codec})
+    for codec in CODECS:
+        idempotent = producer(**{"enable.idempotence": True, "compression.type": codec})
+        for topic in LOGS:
             for size in (5, 1, 12, 3):
                 send(idempotent, topic, size)
             send(plain, topic, 3)
