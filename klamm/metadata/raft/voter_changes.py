@@ -110,7 +110,7 @@ def add(raft: Raft, request_id: int, request: AddRaftVoterRequest, now_ms: float
         return AddRaftVoterResponse(error_code)
     voter = request.voter
     if voter.node_id < 0 or voter.directory_id == bytes(16):
-        return AddRaftVoterResponse(errors.INVALID_REQUEST, "Add voter request didn't include a valid voter")
+        return AddRaftVoterResponse(errors.INVALID_REQUEST, "The request names no voter with an id and a directory id")
     endpoint = endpoint_of(request.endpoints, raft.settings.listener_name)
     if endpoint is None:
         message = f"The voter does not say where its listener {raft.settings.listener_name} is"
@@ -119,11 +119,11 @@ def add(raft: Raft, request_id: int, request: AddRaftVoterRequest, now_ms: float
     if refusal := _refusal(raft, leader, now_ms):
         return AddRaftVoterResponse(*refusal)
     if voter.node_id in raft.voters.ids:
-        message = f"The voter id {voter.node_id} is already part of the set of voters"
+        message = f"Node {voter.node_id} votes already"
         return AddRaftVoterResponse(errors.DUPLICATE_VOTER, message)
     node = Node(voter.node_id, endpoint.host, endpoint.port)
     if not raft.connections.is_ready(node.node_id, now_ms):
-        return AddRaftVoterResponse(errors.REQUEST_TIMED_OUT, "The new voter is not ready to receive requests")
+        return AddRaftVoterResponse(errors.REQUEST_TIMED_OUT, "Another request to the new voter is still unanswered")
     deadline_ms = transitions.send_to(raft, node, ApiVersionsRequest(), now_ms)
     leader.change = VoterChange(request_id, voter, True, request.endpoints, request.ack_when_committed, deadline_ms)
     return None
@@ -143,7 +143,7 @@ def versions_known(raft: Raft, source_id: int, response: ApiVersionsResponse, no
         answer(raft, leader, errors.INVALID_REQUEST, f"The new voter does not support {KRAFT_VERSION} {level}")
         return True
     if not leader.is_caught_up(change.voter, now_ms):
-        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter {change.voter.node_id} is lagging behind")
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"Node {change.voter.node_id} has not caught up with the log")
         return True
     key = change.voter
     last_offset = _write(raft, leader, raft.voters.replace(Voter(*key, change.endpoints, versions)))
@@ -176,13 +176,15 @@ def remove(
         return RemoveRaftVoterResponse(error_code)
     voter: ReplicaKey = request.voter
     if voter.node_id < 0 or voter.directory_id == bytes(16):
-        return RemoveRaftVoterResponse(errors.INVALID_REQUEST, "Remove voter request didn't include a valid voter")
+        return RemoveRaftVoterResponse(
+            errors.INVALID_REQUEST, "The request names no voter with an id and a directory id"
+        )
     leader = raft.leader()
     if refusal := _refusal(raft, leader, now_ms):
         return RemoveRaftVoterResponse(*refusal)
     voters = raft.voters.without(voter)
     if voters is None:
-        message = f"Cannot remove voter {voter.node_id} from the set of voters"
+        message = f"Node {voter.node_id} with that directory is no voter, or is the last one"
         return RemoveRaftVoterResponse(errors.VOTER_NOT_FOUND, message)
     deadline_ms = now_ms + raft.settings.request_timeout_ms
     last_offset = _write(raft, leader, voters)
@@ -242,13 +244,13 @@ def upgrade(raft: Raft, event: UpgradeKRaftVersion) -> None:
     if level == event.kraft_version:
         return
     if level > event.kraft_version:
-        raise _invalid(event, level, "the new version is a downgrade")
+        raise _invalid(event, level, "it never goes down")
     voters = leader.static_voters
     if voters is None:
         raise _invalid(event, level, "another upgrade is under way")
     supported = [voter.kraft_versions for voter in voters.voters]
     if not all(versions.min_version <= event.kraft_version <= versions.max_version for versions in supported):
-        raise _invalid(event, level, "not all of the voters support it")
+        raise _invalid(event, level, "a voter does not support it")
     if any(voter.directory_id == bytes(16) for voter in voters.voters):
         raise _invalid(event, level, "the directory id of a voter is not known yet")
     if event.validate_only:
@@ -263,5 +265,5 @@ def upgrade(raft: Raft, event: UpgradeKRaftVersion) -> None:
 
 
 def _invalid(event: UpgradeKRaftVersion, level: int, why: str) -> KafkaError:
-    message = f"Invalid upgrade of {KRAFT_VERSION} from version {level} to {event.kraft_version}: {why}"
+    message = f"{KRAFT_VERSION} cannot go from {level} to {event.kraft_version}: {why}"
     return KafkaError(errors.INVALID_UPDATE_VERSION, message)
