@@ -223,7 +223,8 @@ class LogSegment:
             self._offset_index, self._time_index = offset_index, time_index
             self._check_end(time_index)
         except CorruptIndex as error:
-            _logger.warning("%s: %s; its indexes are made anew", self.path, error)
+            if self.size:  # an empty segment has none yet
+                _logger.warning("%s: %s; its indexes are made anew", self.path, error)
             self.rebuild_indexes()
 
     def _check_end(self, time_index: TimeIndex) -> None:

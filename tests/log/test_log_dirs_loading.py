@@ -188,3 +188,15 @@ def test_several_threads(tmp_path: Path, monkeypatch: Any) -> None:
     assert seen == [(n + 1, 40) for n in range(40)]
     dirs.close()
     assert all((tmp_path / name / ".kafka_cleanshutdown").exists() for name in "ab")
+
+
+def test_a_clean_start_has_nothing_to_complain_of(lab: Any, caplog: Any) -> None:
+    dirs = started(lab, "/a", "/b")
+    for n in range(4):
+        log = dirs.create("t", n, ID, LogConfig())
+        for _ in range(n):
+            lab.append(log, lab.batch(3))
+    dirs.close(7)
+    caplog.clear()
+    assert [log.log_end_offset for _, log in sorted(started(lab, "/a", "/b").logs.items())] == [0, 3, 6, 9]
+    assert [r.message for r in caplog.records if r.levelname != "INFO"] == []
