@@ -168,6 +168,14 @@ KNOWN: Sequence[Known] = (
         "first record that is there.",
         (Place("list_offsets.over_segments", note="from *, timestamp *", kafka="-1"),),
     ),
+    Known(
+        15,
+        "Produce: a transaction that no coordinator knows of",
+        "klamm has no transaction coordinator yet. It answers the first batch of a transaction as Kafka does while it "
+        "cannot reach the coordinator: NOT_ENOUGH_REPLICAS, and nothing is written. A Kafka that has one asks it, and "
+        "answers INVALID_PRODUCER_ID_MAPPING or, for an empty id, INVALID_REQUEST.",
+        (Place("producers.transactional_without_a_transaction", note="transactional id '*"),),
+    ),
 )
 
 

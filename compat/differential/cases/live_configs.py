@@ -6,6 +6,7 @@ What shows only on the disk (segments, indexes) is read there: both brokers have
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,11 +57,15 @@ def indexes(run: Run, topic: Topic, bases: Iterable[int]) -> None:
     for base in bases:
         for suffix, size, form in ((".index", 8, ">ii"), (".timeindex", 12, ">qi")):
             path = run.target.data_dir / f"{topic.name}-0" / f"{base:020d}{suffix}"
+            data: bytes | None = None
+            before: bytes | None = None
             for _ in run.attempts(f"{path.name} is not written"):
-                data = path.read_bytes() if path.exists() else b""
-                # A file of Kafka's is cut to its entries by the roll, one of klamm's appears with them.
-                if path.exists() and len(data) < 1 << 20:
+                # A file of Kafka's is cut to its entries by the roll, one of klamm's appears and is filled then.
+                data, before = path.read_bytes() if path.exists() else None, data
+                if data is not None and data == before and len(data) < 1 << 20:
                     break
+                time.sleep(0.03)
+            assert data is not None
             rows = [list(struct.unpack_from(form, data, at)) for at in range(0, len(data), size)]
             run.record("files", 0, path.name, rows)
 
