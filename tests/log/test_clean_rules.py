@@ -89,6 +89,11 @@ class Cleaner:
         self.disk.set_modified_ms(path, NOW - 10)
         self.segments.append(PlannedSegment(base, len(data)))
 
+    def batches(self) -> list[Batch]:
+        """Those of all segments, cleaned or not."""
+        files = [self.disk.read(f"{DIR}/{segment.base_offset:020d}.log") for segment in self.segments]
+        return [one for data in files for one in records.batches(data)]
+
     def clean(self, now: int = NOW, **fields: Any) -> Result:
         """One pass; its result takes the place of the segments."""
         buffer_bytes = fields.pop("buffer_bytes", 1 << 20)
