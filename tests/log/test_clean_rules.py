@@ -242,6 +242,14 @@ def test_keys_that_do_not_fit_take_several_passes() -> None:
     assert [row[1] for row in result.rows] == [f"k{n % 10}" for n in range(30, 40)]
 
 
+@pytest.mark.parametrize("buffer_bytes", [24 * 5, 24 * 300])
+def test_no_pass_holds_more_keys_than_there_is_room_for(buffer_bytes: int) -> None:
+    room = OffsetMap(buffer_bytes, 0.9).capacity
+    result = clean(*[batch((n, f"k{n}", "1")) for n in range(400)], buffer_bytes=buffer_bytes)
+    assert result.end_offset == room
+    assert result.run.stats.buffer_utilization == room / (buffer_bytes // 24)
+
+
 def test_dirty_from_the_middle_of_a_batch() -> None:
     cleaner = Cleaner([batch((0, "a", "1"), (1, "b", "1"), (2, "a", "2"), (3, "c", "1"))])
     # The first two are clean already; nothing of them is in the map, so "b" stays although it is not the map's.
@@ -336,12 +344,12 @@ def test_transactions_of_two_producers_and_one_that_spans_segments() -> None:
 
 
 def test_a_transaction_that_ended_before_the_dirty_part_is_not_taken_for_open() -> None:
-    aborted = [AbortedTxn(7, 0, 1, 2)]
     cleaner = Cleaner(
-        [_transaction(0, "a"), marker(1, CONTROL_ABORT)], [_transaction(2, "a"), marker(3, CONTROL_COMMIT)]
+        [batch((0, "a", "1")), _transaction(1, "x"), marker(2, CONTROL_ABORT)],
+        [_transaction(3, "a"), marker(4, CONTROL_COMMIT)],
     )
-    result = cleaner.clean(aborted=aborted, first_dirty_offset=2, segment_bytes=1)
-    assert result.rows == [(2, "a", "t2")]
+    result = cleaner.clean(aborted=[AbortedTxn(7, 1, 2, 3)], first_dirty_offset=3, segment_bytes=1)
+    assert result.rows == [(3, "a", "t3")], "the later transaction counts, so the record before it goes"
 
 
 # -- damage --
