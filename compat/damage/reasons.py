@@ -291,7 +291,7 @@ def explanation(outcome: Outcome, difference: Difference) -> Reason | None:
     return next((reason for reason in REASONS if reason.explains(outcome, difference)), None)
 
 
-_CHECKPOINT = "Kafka's directory goes offline, and with its only directory the broker ends; klamm warns and takes the file as empty"
+_CHECKPOINT = "Kafka's log directory goes offline, with its only one the broker ends; klamm warns and takes it as empty"
 _FROM_START = f"{_CHECKPOINT}: logs are read again from their start, which loses nothing"
 _FIRST_SEGMENT = f"{_CHECKPOINT}: logs start with their first segment, as where Kafka cannot read a number in it"
 _WATERMARK = f"{_CHECKPOINT}: a leader finds its high watermark anew"
@@ -311,8 +311,8 @@ NODE_REASONS: dict[str, str] = {
     "bootstrap.checkpoint, emptied": _NOT_NEEDED,
     "bootstrap.checkpoint, garbage": _NOT_NEEDED,
     "metadata log, epochs are garbage": "Kafka ends; klamm takes the epochs from the batches, as with any log",
-    "partition.metadata, deleted": "Kafka takes the directory for a stray one, renames it and serves an empty log in its "
-    "place; klamm serves the records: the metadata says that this replica is here, and writes the file again",
+    "partition.metadata, deleted": "Kafka takes the directory for a stray one, renames it and serves an empty log in "
+    "its place; klamm serves the records: the metadata says that this replica is here, and writes the file again",
 }
 """Damages of a node's files that end otherwise with klamm, and why; by the case's name without its state."""
 
