@@ -65,6 +65,7 @@ def poll(raft: Raft, leader: Leader, now_ms: float) -> float:
 def _make_known(raft: Raft, leader: Leader, now_ms: float) -> None:
     """BeginQuorumEpoch to the voters that have not fetched of late."""
     period_ms = raft.settings.fetch_timeout_ms / 2
+    leader.forget_silent_observers(now_ms)
     for voter in list(leader.voters.values()):
         if voter.key.node_id != raft.node_id and now_ms - voter.last_fetch_ms >= period_ms:
             request = BeginQuorumEpochRequest(voter.key, raft.node_id, leader.epoch, leader.endpoints)

@@ -124,8 +124,3 @@ class VoterSet(NamedTuple):
         if voter is None or voter.key != key or len(self.voters) == 1:
             return None
         return VoterSet.of(v for v in self.voters if v.node_id != key.node_id)
-
-    def has_overlapping_majority(self, other: VoterSet) -> bool:
-        """Whether any majority of the one has a voter in common with any of the other: one came, one went."""
-        ours, theirs = {voter.key for voter in self.voters}, {voter.key for voter in other.voters}
-        return len(ours - theirs) <= 1 and len(theirs - ours) <= 1
