@@ -231,7 +231,7 @@ class LogCleaner:
             if dirt is None:
                 continue
             max_ratio, max_delay_ms = max(max_ratio, dirt.ratio), max(max_delay_ms, dirt.delay_ms)
-            if is_due(log, dirt) and (best is None or dirt.ratio > best[0]):
+            if is_due(log, dirt) and (best is None or dirt.ratio > best[0]) and _is_synced(log, dirt):
                 best = dirt.ratio, key, log, dirt
         metrics.max_dirty_percent = int(100 * max_ratio)
         metrics.max_compaction_delay_secs = max_delay_ms // 1000
@@ -421,6 +421,16 @@ class LogCleaner:
 
 def _no_groups() -> Generator[CleanedGroup, None, None]:
     yield from ()
+
+
+def _is_synced(log: PartitionLog, dirt: Dirtiness) -> bool:
+    """Whether all that is to be cleaned is on the disk; it is on its way there if not.
+
+    Else a crash could take the newer record of a key, for which the older one has just been removed.
+    """
+    if log.synced_offset < dirt.upper_bound_offset:
+        upkeep.flush(log)
+    return log.synced_offset >= dirt.upper_bound_offset
 
 
 def _no_work() -> None:

@@ -12,11 +12,14 @@ import time
 from collections import Counter
 from contextlib import nullcontext
 
+from tests.sim.log_compaction import CompactingWorld
 from tests.sim.log_ledger import Violation
 from tests.sim.log_plants import PLANTS
 from tests.sim.log_world import World
 
 LIVES_PER_SEED = 5
+COMPACTING_EVERY = 4
+"""Every so many seeds all partitions are compacted."""
 
 
 class Failed(Exception):
@@ -25,7 +28,7 @@ class Failed(Exception):
 
 def run_seed(seed: int) -> Counter[str]:
     """All lives of one seed; what happened in them. Raises Failed."""
-    world = World(seed)
+    world = CompactingWorld(seed) if seed % COMPACTING_EVERY == 0 else World(seed)
     try:
         world.run(LIVES_PER_SEED)
     except Violation as violation:

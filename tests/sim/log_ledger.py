@@ -43,6 +43,7 @@ class Ledger:
     def __init__(self, name: str) -> None:
         self.name = name
         self.entries: list[Entry] = []
+        self._deleted: list[Entry] = []
         self.flushed_end = 0
         self.restarted_end = 0
         """Where the log ended at the last start. What a start finds is shown to readers, as in Kafka."""
@@ -135,8 +136,10 @@ class Ledger:
             # What was deleted may be back, in part.
             if self.start_max < entry.next_offset <= self.flushed_end and entry.base_offset not in there:
                 self.fail(f"the batch at {entry.base_offset} is lost, all below {self.flushed_end} was flushed")
-        below = [entry for entry in self.entries if entry.next_offset <= start]
-        self.entries = below + kept
+        below = [entry for entry in self.entries if entry.base_offset not in there]
+        # What was deleted has left its traces in producers and transactions.
+        self._deleted += [entry for entry in below if entry.next_offset <= max(start, self.start_max)]
+        self.entries = kept
 
     # -- at any time --
 
@@ -182,13 +185,16 @@ class Ledger:
         """The producers that all batches make, deleted ones too; (id, first, last) of what was aborted."""
         state = ProducerState()
         aborted = []
-        for entry in self.entries:
+        for entry in self._ever():
             batch = entry.batch
             if batch.producer_id >= 0:
                 completed = take_batch(state, records.HEADER.unpack_from(entry.data), memoryview(entry.data))
                 if completed is not None and completed.is_aborted:
                     aborted.append((completed.producer_id, completed.first_offset, completed.last_offset))
         return state, aborted
+
+    def _ever(self) -> list[Entry]:
+        return sorted([*self._deleted, *self.entries])
 
     def _check_producers(self, log: PartitionLog, start: int) -> None:
         expected, _ = self.replay()
@@ -205,7 +211,7 @@ class Ledger:
 
     def _is_derivable(self, producer_id: int, start: int) -> bool:
         """Whether all that the log knows of a producer follows from batches that are still there."""
-        batches = [entry.batch for entry in self.entries]
+        batches = [entry.batch for entry in self._ever()]
         return all(batch.base_offset >= start for batch in batches if batch.producer_id == producer_id)
 
     def _check_aborted(self, log: PartitionLog, start: int) -> None:
@@ -222,6 +228,7 @@ class Ledger:
                 break
             *_, last = records.batches(bytes(fetched.data))
             offset = last.next_offset
+        start = max(start, self.start_max)
         wanted = {row for row in expected if row[1] >= start and self._is_derivable(row[0], start)}
         if not wanted <= found:
             self.fail(f"aborted transactions {sorted(wanted - found)} are not told")

@@ -65,6 +65,9 @@ class ShuffledIo:
 class World:
     """A disk, and the logs on it, over several lives. `run` raises Violation."""
 
+    kinds: tuple[str, ...] = ("plain", "idempotent", "idempotent", "transactional", "marker")
+    """What is appended."""
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
@@ -302,12 +305,12 @@ class World:
         if not appended.is_duplicate or appended.last_offset != stored.last_offset:
             ledger.fail(f"the batch at {stored.last_offset} was appended twice, at {appended.last_offset}")
         self.counts["duplicates"] += 1
-        if log.config.flush_messages == 1 and stored.last_offset >= ledger.flushed_end:
+        if log.config.flush_messages == 1 and stored.last_offset >= max(ledger.flushed_end, log.synced_offset):
             self._wait_for_sync(log, ledger, appended.written, stored.last_offset + 1)
 
     def _batch(self, topic: str, log: PartitionLog) -> tuple[memoryview, int]:
         rng = self.rng
-        kind = rng.choice(("plain", "idempotent", "idempotent", "transactional", "marker"))
+        kind = rng.choice(self.kinds)
         fields: dict[str, Any] = {}
         origin = validation.CLIENT
         now_ms = self.clock.time_ms() - rng.choice((0, 0, 0, 5000))
@@ -388,7 +391,10 @@ class World:
         elif luck < 0.65 and log.high_watermark > log.log_start_offset:
             upkeep.delete_records(log, rng.randrange(log.log_start_offset, log.high_watermark + 1))
         elif log.active_segment.size:
-            upkeep.roll(log)
+            self._roll(log)
+
+    def _roll(self, log: PartitionLog) -> None:
+        upkeep.roll(log)
 
     def _cut(self, topic: str, log: PartitionLog, ledger: Ledger) -> None:
         """As a follower does that has left its leader's log."""

@@ -19,7 +19,7 @@ SEED = int(os.environ.get("KLAMM_SIM_SEED", "1000"))
 """Where the share begins. Another one by KLAMM_SIM_SEED."""
 SHARES = 5
 ROUNDS_PER_SHARE = 60
-SEEDS_PER_PLANT = {"retry-a-failed-fsync": 200}
+SEEDS_PER_PLANT = {"retry-a-failed-fsync": 200, "keep-a-torn-batch": 250}
 """A planted fault must be found within so many seeds, 50 if nothing else is said."""
 
 
@@ -51,7 +51,7 @@ def test_everything_happens() -> None:
         counts += run_seed(seed)
     assert counts["rounds"] == 60 * LIVES_PER_SEED
     wanted = ("cuts", "cuts within an operation", "cuts after a clean stop", "clean stops", "kills", "truncations",
-              "duplicates", "directories failed", "fault: space", "fault: fsync", "fault: write")  # fmt: skip
+              "duplicates", "directories failed", "passes", "fault: space", "fault: fsync", "fault: write")  # fmt: skip
     assert [what for what in wanted if not counts[what]] == []
 
 
