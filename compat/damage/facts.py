@@ -22,8 +22,12 @@ _TXN = struct.Struct(">hqqqq")
 
 
 def _rows(form: str, data: bytes) -> list[tuple[int, ...]]:
+    """The entries; those of zeros at the end, which may be a million, as one (-1, -their number)."""
     size = struct.calcsize(form)
-    return list(struct.iter_unpack(form, data[: len(data) // size * size]))
+    count = len(data) // size
+    used = -(-len(data[: count * size].rstrip(b"\0")) // size)
+    rows = list(struct.iter_unpack(form, data[: used * size]))
+    return [*rows, (-1, used - count)] if used < count else rows
 
 
 def file_facts(directory: Path) -> Facts:

@@ -68,12 +68,19 @@ def facts(lab: Lab) -> dict[str, Any]:
         elif kind == "log":
             told["log"][str(int(stem))] = base64.b64encode(data).decode()
         elif kind in forms and data:
-            size = struct.calcsize(forms[kind])
-            rows = struct.iter_unpack(forms[kind], data[: len(data) // size * size])
-            told[kind][str(int(stem))] = [list(row[1:] if kind == "txnindex" else row) for row in rows]
+            told[kind][str(int(stem))] = [row[1:] if kind == "txnindex" else row for row in rows(forms[kind], data)]
         elif kind == "snapshot" and (producers := _producers(data)):
             told["snapshots"][str(int(stem))] = producers
     return told
+
+
+def rows(form: str, data: bytes) -> list[list[int]]:
+    """The entries; those of zeros at the end of an index as one [-1, minus their number]."""
+    size = struct.calcsize(form)
+    count = len(data) // size
+    used = count if "h" in form else -(-len(data[: count * size].rstrip(b"\0")) // size)
+    found = [list(row) for row in struct.iter_unpack(form, data[: used * size])]
+    return [*found, [-1, used - count]] if used < count else found
 
 
 def _producers(data: bytes) -> dict[str, list[int]] | str:
