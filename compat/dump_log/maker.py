@@ -133,7 +133,7 @@ class Maker:
     def _produce(self, topic: str, codec: str, partitions: Sequence[int], count: int, *, keys: int = 0,
                  idempotent: bool = False) -> None:  # fmt: skip
         producer = confluent_kafka.Producer({
-            "bootstrap.servers": self.broker.bootstrap, "compression.type": codec, "linger.ms": 200,
+            "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "compression.type": codec, "linger.ms": 200,
             "batch.num.messages": self.chance.choice((1, 3, 10, 50)), "enable.idempotence": idempotent,
         })  # fmt: skip
         for index in range(count * self.size):
@@ -158,8 +158,8 @@ class Maker:
         """Transactions that end well, that are aborted, and that have offsets in them."""
         for number in range(4):
             producer = confluent_kafka.Producer({
-                "bootstrap.servers": self.broker.bootstrap, "transactional.id": f"t-{number}", "linger.ms": 20,
-                "compression.type": CODECS[number],
+                "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "transactional.id": f"t-{number}",
+                "linger.ms": 20, "compression.type": CODECS[number],
             })  # fmt: skip
             producer.init_transactions(_WAIT_S)
             for turn in range(3):
@@ -171,7 +171,7 @@ class Maker:
                     producer.abort_transaction(_WAIT_S)
                 else:
                     consumer = confluent_kafka.Consumer(
-                        {"bootstrap.servers": self.broker.bootstrap, "group.id": "in-txn"}
+                        {"bootstrap.servers": self.broker.bootstrap, "log_level": 0, "group.id": "in-txn"}
                     )
                     metadata = consumer.consumer_group_metadata()
                     producer.send_offsets_to_transaction([TopicPartition("codecs", 0, number)], metadata, _WAIT_S)
@@ -183,7 +183,7 @@ class Maker:
         found = []
         for number in range(2):
             producer = confluent_kafka.Producer({
-                "bootstrap.servers": self.broker.bootstrap, "transactional.id": f"open-{number}",
+                "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "transactional.id": f"open-{number}",
                 "transaction.timeout.ms": 8000,
             })  # fmt: skip
             producer.init_transactions(_WAIT_S)
@@ -198,7 +198,7 @@ class Maker:
 
     def _commit(self, group: str, protocol: str) -> None:
         consumer = confluent_kafka.Consumer({
-            "bootstrap.servers": self.broker.bootstrap, "group.id": group, "group.protocol": protocol,
+            "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "group.id": group, "group.protocol": protocol,
             "auto.offset.reset": "earliest", "enable.auto.commit": False, "client.id": f"{group}-client",
         })  # fmt: skip
         consumer.subscribe(["codecs", "segments"])
