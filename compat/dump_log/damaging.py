@@ -22,12 +22,13 @@ KINDS = (
 def damaged_copy(directory: Path, target: Path, seed: int) -> str:
     """A copy of a partition (or the metadata log) with one file damaged; what was done, in words."""
     chance = random.Random(seed)
-    files = [
+    found = [
         file
         for file in data_files.find_files(ReadOnlyDisk(), str(directory))
-        if file.kind == KINDS[seed % len(KINDS)] and file.offset >= 0 and not file.pending
+        if file.offset >= 0 and not file.pending and 0 < Path(file.path).stat().st_size < 1 << 20
     ]
-    files = [file for file in files if 0 < Path(file.path).stat().st_size < 1 << 20]
+    kinds = [kind for kind in KINDS if any(file.kind == kind for file in found)]
+    files = [file for file in found if file.kind == kinds[seed % len(kinds)]]
     file = Path(chance.choice(files).path)
     copied = target / file.parent.name
     shutil.copytree(file.parent, copied)
