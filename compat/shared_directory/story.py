@@ -20,8 +20,8 @@ from compat.shared_directory.reading import Reading, differences, read_all
 from compat.shared_directory.validity import check
 
 COMPACTED = ("compacted", "both")
-_CLEANUP_MS = "12000"
-"""Behind the first reading. And a Kafka that aborts before the partitions have leaders never writes their markers."""
+_ENDING = {"transaction_abort_timed_out_transaction_cleanup_interval_ms": "6000"}
+"""Not sooner: a Kafka that aborts before the partitions have leaders never writes their markers."""
 
 
 class Turn(NamedTuple):
@@ -66,10 +66,12 @@ class Story:
     def turn(self, turn: Turn, *, add: bool = True, end_open: bool = False) -> Row:
         """One life more. `end_open`: in it the open transactions come to their end."""
         began = time.monotonic()
-        settings = {"transaction_abort_timed_out_transaction_cleanup_interval_ms": _CLEANUP_MS} if end_open else {}
-        broker = self.place.start(turn.kind, **settings)
+        broker = self.place.start(turn.kind)
         try:
             found = differences(self._last, read_all(self.place.bootstrap, GROUPS))
+            if end_open:
+                broker.stop()
+                broker = self.place.start(turn.kind, **_ENDING)
             asking = Asking(self.place.bootstrap)
             try:
                 if end_open:
