@@ -1,4 +1,4 @@
-"""What holds for all tests: no example has a time limit, since machines differ and speed is measured in compat/bench."""
+"""What holds for all tests: no example has a time limit; machines differ, and compat/bench measures speed."""
 
 from __future__ import annotations
 
