@@ -117,9 +117,7 @@ def _without_own_epochs(facts: Facts, end: int) -> Facts:
     return {**facts, "epochs": [row for row in epochs if row[1] < end] if isinstance(epochs, list) else epochs}
 
 
-def judge_copies(
-    place: Path, count: int, seed: int, klamm: Opener | None = None, *, is_served: bool = False
-) -> list[Verdict]:
+def judge_copies(place: Path, count: int, seed: int, *, is_served: bool = False) -> list[Verdict]:
     """Make `count` copies under `place`, have both sides open them, and compare; `is_served`: in brokers, too."""
     logging.getLogger("klamm").setLevel(logging.ERROR)
     masters = place / "masters"
@@ -130,7 +128,11 @@ def judge_copies(
         baselines = open_baselines(kafka, copies, place)
     finally:
         kafka.close()
-    ours = open_all(klamm or KlammOpener(), copies, masters, place)
+    klamm = KlammOpener()
+    try:
+        ours = open_all(klamm, copies, masters, place)
+    finally:
+        klamm.close()
     verdicts = []
     for copy in copies:
         (kafka_opened, kafka_facts), (klamm_opened, klamm_facts) = theirs[copy.number], ours[copy.number]

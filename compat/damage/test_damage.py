@@ -73,7 +73,9 @@ def _judged(place: Path, template: Template, damage: Damage, recovery_point: int
     theirs = open_all(kafka, [copy], masters, place)[0]
     baseline = next(iter(open_baselines(kafka, [copy], place).values()))
     kafka.close()
-    ours = open_all(KlammOpener(), [copy], masters, place)[0]
+    klamm = KlammOpener()
+    ours = open_all(klamm, [copy], masters, place)[0]
+    klamm.close()
     outcome = Outcome(copy, theirs[0], ours[0], theirs[1], ours[1], baseline, file_facts(directory))
     return judge(outcome).unexplained
 
