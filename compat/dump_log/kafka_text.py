@@ -106,7 +106,13 @@ def parse(out: str, err: str, has_failed: bool) -> dict[str, KafkaFacts]:
         if line.startswith("Dumping "):
             current = found.setdefault(line.removeprefix("Dumping "), KafkaFacts())
         elif line and not (has_failed and number == len(lines) - 1):  # it stopped within a line
-            current.facts.append(_line(line))
+            try:
+                current.facts.append(_line(line))
+            except NotUnderstood:
+                last = current.facts[-1] if current.facts else {}
+                if last.get("value") is None:
+                    raise
+                last["value"] += f"\n{line}"  # damage has put a line end into a text
     problems = _problems(found, err)
     if has_failed:
         current.raised = problems or err.strip().split("\n")[0]

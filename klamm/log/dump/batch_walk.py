@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.kproto import records
-from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, Batch, CorruptBatch
+from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, Batch, CorruptBatch, Record
 
 if TYPE_CHECKING:
     from klamm.log.disk import File
@@ -117,6 +117,14 @@ def _batch(position: int, view: memoryview) -> BatchAt | None:
     except CorruptBatch as error:
         return BatchAt(position, batch, error.message)
     return BatchAt(position, batch, None)
+
+
+def records_of(batch: Batch) -> Iterator[Record]:
+    """The records of a batch; as Kafka's reader takes it, a version above 2 is read as 2.
+
+    Raises InvalidRecord, CompressionError.
+    """
+    return records.iter_records(batch if batch.magic <= MAGIC else batch._replace(magic=MAGIC))
 
 
 def find_batch(file: File, position: int, end: int, offset_min: int, offset_max: int) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from klamm.kproto import records
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.records import HEADER_SIZE, LOG_OVERHEAD, NO_TIMESTAMP
-from klamm.log.dump.batch_walk import SIZE_MIN, Unreadable, walk
+from klamm.log.dump.batch_walk import SIZE_MIN, Unreadable, records_of, walk
 from klamm.log.dump.data_files import OFFSET_INDEX, DataFile
 from klamm.log.dump.facts import DumpOptions, Fact, Facts, damage
 from klamm.log.segment import LOG_SUFFIX, OFFSET_INDEX_SUFFIX
@@ -187,7 +187,7 @@ def _check_time(
         yield damage(file.path, step.error, position=step.position)
         return
     try:
-        highest = max((record.timestamp for record in records.iter_records(step.batch)), default=NO_TIMESTAMP)
+        highest = max((record.timestamp for record in records_of(step.batch)), default=NO_TIMESTAMP)
     except ProtocolError as error:
         yield damage(file.path, str(error), position=step.position)
         return

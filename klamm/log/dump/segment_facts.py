@@ -10,7 +10,7 @@ from klamm.kproto import records
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.record_decoders import STRING, Decoder, decode_control, decoder_of_topic, record_decoder
 from klamm.kproto.records import Batch, Record
-from klamm.log.dump.batch_walk import BatchAt, Unreadable, walk
+from klamm.log.dump.batch_walk import BatchAt, Unreadable, records_of, walk
 from klamm.log.dump.data_files import LOG, DataFile
 from klamm.log.dump.facts import DumpOptions, Fact, Facts, damage
 
@@ -42,7 +42,7 @@ def segment_facts(disk: Disk, file: DataFile, options: DumpOptions) -> Facts:
             yield _batch_fact(file.path, step)
             if contents or options.deep_iteration:
                 try:
-                    for record in records.iter_records(step.batch):
+                    for record in records_of(step.batch):
                         if last_offset is not None and record.offset != last_offset + 1:
                             yield {
                                 "fact": "non_consecutive",
