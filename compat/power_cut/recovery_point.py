@@ -183,7 +183,7 @@ class Cutter:
         )
         found: dict[int, Value] = {}
         try:
-            start, end = consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=30)
+            start, end = self._bounds(consumer, partition)
             consumer.assign([TopicPartition(TOPIC, partition, start)])
             # A roll may have come through the cut and what was written before it not: then nothing is at the log's end,
             # and no reader is told so. What was promised is compared by the caller.
@@ -201,6 +201,18 @@ class Cutter:
         finally:
             consumer.close()
         return found
+
+    def _bounds(self, consumer: confluent_kafka.Consumer, partition: int) -> tuple[int, int]:
+        """Log start and end, when the broker has got so far that it leads the partition."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                start, end = consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=10)
+                return start, end
+            except confluent_kafka.KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _take(self, found: dict[int, Value], partition: int, message: Any) -> None:
         offset, value = message.offset(), parse_value(message.value())
