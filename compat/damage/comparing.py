@@ -112,7 +112,7 @@ def spans(data: bytes) -> tuple[dict[int, tuple[int, int, int]], int]:
     while len(data) - at >= HEADER_SIZE:
         header = HEADER.unpack_from(data, at)
         size = header[1] + LOG_OVERHEAD
-        legacy = header[3] < 2
+        legacy = header[3] in (0, 1)
         if size < (26 if legacy else HEADER_SIZE) or size > len(data) - at:
             break
         timestamp = int.from_bytes(data[at + 18 : at + 26], "big", signed=True) if header[3] == 1 else -1

@@ -25,7 +25,7 @@ from klamm.log.producer_state import ProducerState
 from klamm.log.segment import LogSegment
 
 SEED = 1
-COPIES = 60
+COPIES = 40
 NODE_CASES = 3
 
 pytestmark = [pytest.mark.needs("java", "mvn"), pytest.mark.timeout(600)]
