@@ -38,6 +38,8 @@ class Checker:
         self.votes: dict[tuple[ReplicaKey, int], ReplicaKey] = {}
         self.chain: dict[Key, tuple[object, Key | None]] = {}
         self.committed: dict[int, Key] = {}
+        self.committed_in: dict[int, int] = {}
+        """The epoch of the leader that committed it."""
         self.committed_end = 0
         self.commits = 0
 
@@ -51,10 +53,11 @@ class Checker:
         life = (node.node_id, node.life)
         if self.leaders.setdefault(effect.epoch, life) != life:
             raise Violation(f"election safety: {life} and {self.leaders[effect.epoch]} lead in epoch {effect.epoch}")
-        if self.committed_end > node.log_start and self.committed:
-            last = self.committed[max(self.committed)]
-            if not any(key_of(batch) == last for batch in reversed(node.log)):
-                raise Violation(f"leader completeness: node {node.node_id} leads without the committed {last}")
+        # A late answer may still elect a leader of an old epoch: what later ones have committed is not for it.
+        earlier = [key for base, key in self.committed.items() if self.committed_in[base] < effect.epoch]
+        last = max(earlier, default=(-1, -1))
+        if last[0] >= node.log_start and not any(key_of(batch) == last for batch in reversed(node.log)):
+            raise Violation(f"leader completeness: node {node.node_id} leads without the committed {last}")
 
     def voted(self, node: SimNode, epoch: int, candidate: ReplicaKey) -> None:
         before = self.votes.setdefault((node.key, epoch), candidate)
@@ -125,6 +128,7 @@ class Checker:
                 if not is_leader:
                     raise Violation(f"node {node.node_id} applies {key_of(batch)} that no leader has committed")
                 self.committed[batch.base_offset] = key_of(batch)
+                self.committed_in[batch.base_offset] = node.role_epoch
             last = batch
         if offset > self.committed_end:
             self.committed_end = offset

@@ -127,7 +127,9 @@ def take_hint(raft: Raft, error_code: int, hint: LeaderHint, now_ms: float) -> b
     if hint.epoch > raft.epoch or error_code in (errors.FENCED_LEADER_EPOCH, errors.NOT_LEADER_OR_FOLLOWER):
         maybe_transition(raft, hint.leader_id, hint.epoch, endpoints, now_ms)
         return True
-    if hint.leader_id not in (NOBODY, raft.node_id) and raft.leader_id == NOBODY:
+    # quorum-state may name a leader whose address nobody has told yet.
+    is_lost = raft.leader_id == NOBODY or (raft.role is Role.UNATTACHED and raft.leader_id == hint.leader_id)
+    if is_lost and hint.leader_id not in (NOBODY, raft.node_id):
         # An observer may find its leader with the very fetch that the leader answers.
         become_follower(raft, hint.epoch, hint.leader_id, endpoints, now_ms)
         return None if error_code == errors.NONE and raft.role is Role.FOLLOWER else True

@@ -54,6 +54,13 @@ def test_the_epoch_and_leader_of_an_answer(
     assert persisted == ([ElectionState(epoch, leader_id)] if (epoch, leader_id) != (3, -1) else [])
 
 
+def test_a_leader_without_an_address_is_found_by_its_own_answer() -> None:
+    quorum = Quorum(election=ElectionState(3, leader_id=9))
+    assert quorum.raft.state_name == "unattached"
+    quorum.answer(FetchResponse(LeaderHint(9, 3, endpoint(9))))
+    assert (quorum.raft.role, quorum.raft.leader_id) == (Role.FOLLOWER, 9)
+
+
 def test_a_second_leader_in_an_epoch_stops_the_node() -> None:
     quorum = Quorum().follower()
     with pytest.raises(RaftError):
