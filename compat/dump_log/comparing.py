@@ -99,7 +99,7 @@ def compare(kafka: KafkaFacts, klamm: list[Fact], is_bare: bool = False) -> Comp
             ):
                 explained.append("the sum of two numbers of a damaged header leaves int32")
                 continue
-            if their["fact"] == "batch" and our.get("magic", 0) > 2 and their == {**our, "is_valid": their["is_valid"]}:
+            if their["fact"] == "batch" and their["magic"] > 2 and their == {**our, "is_valid": their["is_valid"]}:
                 explained.append("a version above 2, which no checksum covers: Kafka's tool calls such a batch valid")
                 continue
             wrong = {n: (their.get(n), our.get(n)) for n in their.keys() | our.keys() if their.get(n) != our.get(n)}
