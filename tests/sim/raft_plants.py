@@ -64,10 +64,6 @@ def _shorter_log_may_win(raft: Raft, request: Any, *rest: Any, original: Any = e
     return original(raft, request._replace(last_offset=max(end.offset, request.last_offset)), *rest)
 
 
-def _all_of_it(raft: Raft) -> int:
-    return raft.log.end_offset
-
-
 def _as_voter(raft: Raft) -> bool:
     return raft.is_voter
 
@@ -88,7 +84,6 @@ PLANTS: dict[str, tuple[Plant, ...]] = {
     "PreVote changes state": ((elections, "vote", _pre_vote_is_a_vote),),
     "a shorter log may win": ((elections, "vote", _shorter_log_may_win),),
     "fetch on before the sync": ((following, "_may_fetch", _always),),
-    "a new voter set is shown before it is synced": ((Raft, "served_end_offset", property(_all_of_it)),),
     "only voters stand": ((Raft, "may_stand", property(_as_voter)),),
 }
 
