@@ -80,11 +80,11 @@ class QuorumHistory:
         self._versions = [(offset, kraft_version)] if kraft_version else []
 
     def forget_before(self, start_offset: int) -> None:
-        """Keep of what stands at `start_offset` or before only the last."""
+        """Keep of what stands before `start_offset` only the last."""
         self._voters = _from(self._voters, start_offset)
         self._versions = _from(self._versions, start_offset)
 
 
 def _from(entries: list[tuple[int, T]], start_offset: int) -> list[tuple[int, T]]:
-    older = sum(offset <= start_offset for offset, _ in entries)
+    older = sum(offset < start_offset for offset, _ in entries)
     return entries[max(older - 1, 0) :]
