@@ -376,7 +376,7 @@ class PartitionLog:
         self.log_end_offset = end_offset
         segment.written_size = end
         if segment.is_sealed and (not self._pending or self._pending[0][1] is not segment):
-            segment.close()
+            segment.let_go()
         completion.finish()
         if self.flush_waiters:
             upkeep.start_flush(self)
@@ -501,7 +501,7 @@ class PartitionLog:
             self._remember(segment.base_offset_at(end), segment, end)
         elif segment is self._active:
             self._remember(self.log_end_offset, segment, end)
-        data = segment.peek(position, end - position)
+        data = segment.lend(position, end - position)
         if not aborted:
             return FetchData(data)
         return FetchData(data, self._aborted(segment, offset, end))

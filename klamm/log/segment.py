@@ -1,8 +1,8 @@
 """One segment of a log: the `.log` file with the indexes beside it, under the name of its first offset.
 
 Knows bytes and positions, not rules: who may append what, and when to roll, is the log's. Large reads are views of the
-mapped file, small ones of the active segment copies; a file that was mapped is never shortened again. Indexes load
-when first needed, and are rebuilt from the batches when they are missing or make no sense.
+mapped file, which only the kernel touches, small ones copies; a file that was mapped is never shortened again. Indexes
+load when first needed, and are rebuilt from the batches when they are missing or make no sense.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, NO_TIMESTAMP, batches
 from klamm.log.index_entries import CorruptIndex
-from klamm.log.mapped import MAPPED
 from klamm.log.offset_index import OffsetIndex
+from klamm.log.open_segments import OPENED
 from klamm.log.time_index import TimeIndex
 from klamm.log.txn_index import TxnIndex
 
@@ -43,7 +43,7 @@ _INT64: Final = struct.Struct(">q")
 _INT32: Final = struct.Struct(">i")
 _WINDOW_BYTES: Final = 8192
 _MAP_FROM_BYTES: Final = 65536
-"""Reads of the active segment from this size on map it anew if need be: touching fresh memory for a copy costs more."""
+"""Reads from this size on map the file, anew if need be: touching fresh memory for a copy costs more."""
 _OFFSET_SPAN_MAX: Final = (1 << 31) - 1
 MESSAGE_SIZE_MIN: Final = 26
 """The smallest batch: a message of version 0 without key and value."""
@@ -141,6 +141,8 @@ class LogSegment:
         file = self._file
         if file is None:
             file = self._file = self._disk.open(self.path)
+            if self.is_sealed:
+                OPENED.add(self)
         return file
 
     # -- appending --
@@ -380,30 +382,35 @@ class LogSegment:
 
     # -- reading --
 
-    def peek(self, position: int, size: int) -> Buffer:
-        """Up to `size` bytes at `position`: a view of the mapped file, or a copy."""
-        view = self._view
-        if self.is_sealed and self.written_size == self.size:
-            if view is None or len(view) < self.size:
-                view = self._map()
-                self.close()
-        elif view is None or position + size > len(view):
+    def peek(self, position: int, size: int) -> bytes:
+        """A copy of up to `size` bytes at `position`, to be looked at. Raises OSError."""
+        return self.file.pread(size, position)
+
+    def lend(self, position: int, size: int) -> Buffer:
+        """`size` bytes at `position`, to be sent: a view of the mapped file, or a copy of what is small.
+
+        Only the kernel may touch a view: a page that the disk cannot read is an error of `send`, but would end this
+        process here. Raises OSError.
+        """
+        if self._disk.is_memory:
             # A view of a file in memory is a copy of all of it.
-            if size < _MAP_FROM_BYTES or self._disk.is_memory:
-                return self.file.pread(size, position)
-            view = self._map()
+            if not self.is_sealed or self.written_size < self.size:
+                return self.peek(position, size)
+        elif size < _MAP_FROM_BYTES:
+            return self.peek(position, size)
+        view = self._view
+        if view is None or position + size > len(view):
+            self._was_mapped = True
+            view = self._view = self.file.view()
+            if not self._disk.is_memory:
+                OPENED.add(self)
         return view[position : position + size]
 
-    def _map(self) -> memoryview:
-        self._was_mapped = True
-        view = self._view = self.file.view()
-        if not self._disk.is_memory:
-            MAPPED.add(self)
-        return view
-
-    def unmap(self) -> None:
-        """Let the mapping go: it goes with the last view that was given out. The next read maps the file again."""
+    def let_go(self) -> None:
+        """Drop the mapping, which goes with the last view that was given out, and close the file unless it grows."""
         self._view = None
+        if self.is_sealed and self.written_size == self.size:
+            self.close()
 
     def headers(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
         """(position, header) of the batches from `position`, a batch boundary, to `end`; stops at a cut one."""
@@ -413,7 +420,7 @@ class LogSegment:
             at = position - start
             if at + HEADER_SIZE > len(window):
                 start, at = position, 0
-                window = bytes(self.peek(position, min(65536, end - position)))
+                window = self.peek(position, min(65536, end - position))
                 if len(window) < MESSAGE_SIZE_MIN:
                     return
             if window[at + MAGIC_AT] < MAGIC:

@@ -38,7 +38,7 @@ def roll(log: PartitionLog) -> LogSegment:
         )
         sealed.seal()
         if not log.has_pending_writes:
-            sealed.close()  # a log may have many segments, and readers map them
+            sealed.let_go()  # a log may have many segments; readers open them again
     except OSError as error:
         raise log_dir.fail(error) from error
     if config.segment_jitter_ms:

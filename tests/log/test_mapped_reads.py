@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from klamm.kproto import records
 from klamm.log import upkeep
-from klamm.log.disk import RealDisk
+from klamm.log.disk import RealDisk, RealFile
 from klamm.log.partition_log import PartitionLog
 
 
@@ -44,9 +45,31 @@ def test_the_active_segment_is_mapped_as_far_as_it_is_written(lab: Any, log: Par
     append(lab, log)
     assert offsets(first) == list(range(20))
     assert offsets(read(log, 0)) == list(range(21))
-    assert isinstance(log.read(20, 40_000).data, memoryview), "within the mapping"
+    assert isinstance(log.read(18, 91_000).data, memoryview), "within the mapping"
     append(lab, log)
     assert offsets(log.read(21, 40_000).data) == [21], "behind it, and small"
+
+
+def test_what_is_small_is_a_copy(log: PartitionLog) -> None:
+    """It may be joined with other small answers, and only the kernel may touch what is mapped."""
+    assert isinstance(log.read(0, 40_000).data, bytes)
+
+
+def test_nothing_of_a_mapping_is_looked_at(lab: Any, log: PartitionLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that the disk cannot read would end the process: a mapping that must not be read at all does for it."""
+    while len(log.segments) < 3:
+        append(lab, log)
+    unreadable: list[mmap.mmap] = []
+
+    def view(file: RealFile) -> memoryview:
+        unreadable.append(mmap.mmap(-1, file.size(), prot=0))
+        return memoryview(unreadable[-1])
+
+    monkeypatch.setattr(RealFile, "view", view)
+    for offset in range(log.log_end_offset):
+        for max_bytes in (1, 40_000, 100_000, 300_000, 1 << 20):
+            log.read(offset, max_bytes)
+    assert len(unreadable) == 2
 
 
 def test_a_segment_that_was_mapped_while_active_is_read_whole_when_sealed(lab: Any, log: PartitionLog) -> None:

@@ -12,11 +12,11 @@ from klamm.kproto import records
 from klamm.log import upkeep
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import DeferredIo
-from klamm.log.mapped import MAPPED
+from klamm.log.open_segments import OPENED
 from klamm.log.partition_log import LARGE_WRITE_BYTES
 
 SEGMENTS = 120
-MAPPED_MAX = 10
+OPEN_MAX = 10
 
 
 def descriptors() -> int:
@@ -28,16 +28,16 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="need
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MAPPED, "limit", MAPPED_MAX)
-    MAPPED._held.clear()
+    monkeypatch.setattr(OPENED, "limit", OPEN_MAX)
+    OPENED._held.clear()
 
 
 @pytest.fixture
 def log(lab: Any, tmp_path: Path) -> Any:
     lab.disk = RealDisk()
-    log = lab.open({"segment.bytes": 300}, log_dir=lab.log_dir(str(tmp_path)))
+    log = lab.open({"segment.bytes": 80_000}, log_dir=lab.log_dir(str(tmp_path)))
     for _ in range(SEGMENTS):
-        lab.append(log, lab.batch(2, size=60))
+        lab.append(log, lab.batch(2, size=35_000))
     assert len(log.segments) == SEGMENTS
     yield log
     log.close_files()
@@ -46,7 +46,7 @@ def log(lab: Any, tmp_path: Path) -> Any:
 def test_sealed_segments_hold_no_descriptor(lab: Any, log: Any) -> None:
     before = descriptors()
     for _ in range(20):
-        lab.append(log, lab.batch(2, size=60))
+        lab.append(log, lab.batch(2, size=35_000))
     assert descriptors() == before
 
 
@@ -61,11 +61,11 @@ def test_segments_that_are_read_hold_a_few(log: Any, few: None) -> None:
             batch = next(records.batches(data))
             records.validate_batch(batch.view)
             assert batch.base_offset == offset
-    assert len(MAPPED) == MAPPED_MAX
-    assert descriptors() <= before + MAPPED_MAX + len(kept), "what readers still hold, and what is mapped"
+    assert len(OPENED) == OPEN_MAX
+    assert descriptors() <= before + 2 * OPEN_MAX + len(kept), "what readers still hold, and what is mapped"
     assert [next(records.batches(data)).base_offset for data in kept] == [0, 2, 4, 6, 8], "views outlive their mapping"
     del kept, data, batch
-    assert descriptors() <= before + MAPPED_MAX
+    assert descriptors() <= before + 2 * OPEN_MAX
 
 
 def test_views_of_deleted_segments_are_read_to_their_end(log: Any, few: None) -> None:

@@ -1,7 +1,7 @@
-"""How many segments are mapped at once: a mapping keeps a descriptor, of which a process has few.
+"""How many segments are held open or mapped at once for their readers: descriptors are few.
 
-When there are too many, the one that was mapped first is let go. Views of it that are still in use stay valid, and hold
-its mapping until they are gone; who reads the segment again maps it again.
+When there are too many, the one that was opened first is let go. Views of it that are still in use stay valid, and hold
+its mapping until they are gone; who reads the segment again opens it again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from klamm.log.segment import LogSegment
 
 
-class MappedSegments:
-    """The segments that are mapped, oldest mapping first. A segment that is gone is not held."""
+class OpenSegments:
+    """The segments that are open for readers, first opened first. A segment that is gone is not held."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -25,21 +25,21 @@ class MappedSegments:
         return len(self._held)
 
     def add(self, segment: LogSegment) -> None:
-        """A segment has been mapped, maybe anew."""
+        """A segment has been opened or mapped, maybe anew."""
         held = self._held
         held.pop(id(segment), None)
         held[id(segment)] = weakref.ref(segment)
         if len(held) > self.limit:
             oldest = held.pop(next(iter(held)))()
             if oldest is not None:
-                oldest.unmap()
+                oldest.let_go()
 
 
 def _limit() -> int:
-    """A quarter of what the process may open: the rest is for connections and for segments that are written to."""
+    """With two descriptors each, a quarter of what the process may open: the rest is for connections and writers."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 4096 if soft == resource.RLIM_INFINITY else max(8, min(4096, soft // 4))
+    return 2048 if soft == resource.RLIM_INFINITY else max(8, min(2048, soft // 8))
 
 
-MAPPED: Final = MappedSegments(_limit())
+OPENED: Final = OpenSegments(_limit())
 """Those of this process: descriptors are the process's, however many nodes run in it."""
