@@ -14,9 +14,9 @@ from compat.compaction.making import TOPIC, TOPIC_CONFIG, CleaningKafka
 from compat.compaction.reading import read
 from klamm.kproto import records
 from klamm.log import checkpoint
-from klamm.log.cleaner import LogCleaner
-from klamm.log.cleaner_child import CleanerChild
-from klamm.log.cleaning_plan import CleanerSettings
+from klamm.log.cleaner.child import CleanerChild
+from klamm.log.cleaner.log_cleaner import LogCleaner
+from klamm.log.cleaner.plan import CleanerSettings
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import ThreadIo
 from klamm.log.log_config import LogConfig
@@ -119,7 +119,7 @@ def by_klamm(
     to_the_end: bool = False,
 ) -> Cleaned:
     """Open the directory, have it cleaned once, or up to the active segment, close it. `time_ms`: the wall clock's."""
-    logger, passes = logging.getLogger("klamm.log.cleaner"), _Passes()
+    logger, passes = logging.getLogger("klamm.log.cleaner.log_cleaner"), _Passes()
     level = logger.level
     logger.addHandler(passes)
     logger.setLevel(logging.INFO)

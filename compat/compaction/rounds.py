@@ -15,7 +15,7 @@ from compat.compaction import making
 from compat.compaction.cleaning import Cleaned, by_kafka, by_klamm, kafka_time_ms
 from compat.compaction.making import TOPIC, CleaningKafka, copy_of, create_topic
 from compat.compaction.reading import Survivors, differences, read, survivors
-from klamm.log.cleaning_plan import CleanerSettings
+from klamm.log.cleaner.plan import CleanerSettings
 
 
 class Round(NamedTuple):

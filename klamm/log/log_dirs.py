@@ -24,7 +24,7 @@ from klamm.log.meta_properties import MetaProperties
 from klamm.log.partition_metadata import InconsistentTopicId
 
 if TYPE_CHECKING:
-    from klamm.log.cleaner import LogCleaner
+    from klamm.log.cleaner.log_cleaner import LogCleaner
     from klamm.log.disk import Disk
     from klamm.log.io_thread import IoThread
     from klamm.log.partition_log import PartitionLog

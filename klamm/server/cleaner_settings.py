@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klamm.log.cleaning_plan import CleanerSettings
+from klamm.log.cleaner.plan import CleanerSettings
 
 if TYPE_CHECKING:
     from klamm.metadata.image.image import MetadataImage

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
-from klamm.log.cleaner import LogCleaner
+from klamm.log.cleaner.log_cleaner import LogCleaner
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import Completion, InlineIo, IoThread, LanesIo, ThreadIo
 from klamm.log.log_dirs import LogDirs
@@ -44,7 +44,7 @@ from klamm.server.settings import Settings
 from klamm.server.topic_creation import TopicCreation
 
 if TYPE_CHECKING:
-    from klamm.log.cleaner_child import CleanerChild
+    from klamm.log.cleaner.child import CleanerChild
     from klamm.log.disk import Disk
     from klamm.log.loading import Loading, Progress
     from klamm.log.log_config import LogConfig
@@ -404,7 +404,7 @@ class Node:
 
 
 def _new_cleaner_child() -> CleanerChild:
-    from klamm.log.cleaner_child import CleanerChild  # imported when there is something to clean
+    from klamm.log.cleaner.child import CleanerChild  # imported when there is something to clean
 
     return CleanerChild()
 

@@ -10,8 +10,8 @@ import random
 from typing import Any
 
 from klamm.kproto import records
-from klamm.log.cleaner import LogCleaner
-from klamm.log.cleaning_plan import CleanerSettings
+from klamm.log.cleaner.log_cleaner import LogCleaner
+from klamm.log.cleaner.plan import CleanerSettings
 from klamm.log.faulty_disk import FaultyDisk
 from klamm.log.io_thread import InlineIo
 from klamm.log.partition_log import PartitionLog

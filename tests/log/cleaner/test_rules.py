@@ -22,11 +22,11 @@ from klamm.kproto.records import (
     build_batch,
     control_key,
 )
-from klamm.log.batch_cleaner import LastRecord
-from klamm.log.cleaning import CleanedGroup, Pass
-from klamm.log.cleaning_plan import CleaningPlan, PlannedSegment, grouped
+from klamm.log.cleaner.batch_cleaner import LastRecord
+from klamm.log.cleaner.cleaning import CleanedGroup, Pass
+from klamm.log.cleaner.offset_map import OffsetMap
+from klamm.log.cleaner.plan import CleaningPlan, PlannedSegment, grouped
 from klamm.log.memory_disk import MemoryDisk
-from klamm.log.offset_map import OffsetMap
 from klamm.log.txn_index import AbortedTxn
 
 NOW = 1_700_000_000_000

@@ -23,12 +23,12 @@ from klamm.kproto.records import (
     TRANSACTIONAL,
     CorruptBatch,
 )
-from klamm.log.batch_cleaner import BatchCleaner, batch_size, check_crc, end_marker, record_bytes
-from klamm.log.cleaned_segment import CleanedSegment
-from klamm.log.cleaning_plan import CleaningPlan, CleaningStats, PlannedSegment, grouped
-from klamm.log.cleaning_records import iter_keys, put_keys
-from klamm.log.cleaning_txns import CleanedTransactions
-from klamm.log.offset_map import OffsetMap, map_key
+from klamm.log.cleaner.batch_cleaner import BatchCleaner, batch_size, check_crc, end_marker, record_bytes
+from klamm.log.cleaner.cleaned_segment import CleanedSegment
+from klamm.log.cleaner.offset_map import OffsetMap, map_key
+from klamm.log.cleaner.plan import CleaningPlan, CleaningStats, PlannedSegment, grouped
+from klamm.log.cleaner.record_filter import iter_keys, put_keys
+from klamm.log.cleaner.txns import CleanedTransactions
 from klamm.log.segment import LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, file_stem
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from klamm.log.offset_map import KEY_BYTES_MAX, OffsetMap, map_key
-from klamm.log.throttle import Throttle
+from klamm.log.cleaner.offset_map import KEY_BYTES_MAX, OffsetMap, map_key
+from klamm.log.cleaner.throttle import Throttle
 
 
 class Waiting:

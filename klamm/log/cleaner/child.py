@@ -17,12 +17,12 @@ from collections.abc import Callable, Generator
 from pathlib import PurePath
 from typing import IO, Any, Final, NamedTuple
 
-from klamm.log.cleaning import ChildEnded, CleanedGroup, Pass
-from klamm.log.cleaning_plan import CleanerSettings, CleaningPlan, CleaningStats
+from klamm.log.cleaner.cleaning import ChildEnded, CleanedGroup, Pass
+from klamm.log.cleaner.offset_map import OffsetMap
+from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, CleaningStats
+from klamm.log.cleaner.throttle import Throttle
 from klamm.log.disk import RealDisk
-from klamm.log.offset_map import OffsetMap
 from klamm.log.swap import remove_cleaned
-from klamm.log.throttle import Throttle
 from klamm.seams import StoppedClock
 
 _POLL_S: Final = 0.05
@@ -91,7 +91,7 @@ class CleanerChild:
         path = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
         try:
             process = subprocess.Popen(
-                [sys.executable, "-c", f"from klamm.log.cleaner_child import main; main({os.getpid()})"],
+                [sys.executable, "-c", f"from klamm.log.cleaner.child import main; main({os.getpid()})"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": path},

@@ -11,8 +11,8 @@ from klamm.log.disk import File
 from klamm.log.log_config import LogConfig
 from klamm.log.memory_disk import MemoryDisk
 from klamm.log.swap import finish_swaps
+from tests.log.cleaner.test_runs import TOPIC_ID, Cleaning, keys
 from tests.log.conftest import Lab
-from tests.log.test_clean_runs import TOPIC_ID, Cleaning, keys
 
 DIR = "/data/t-0"
 

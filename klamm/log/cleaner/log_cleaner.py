@@ -13,17 +13,18 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto.errors import KafkaError
-from klamm.log import checkpoint, cleaner_metrics, swap, upkeep
-from klamm.log.cleaner_metrics import CleanerMetrics
-from klamm.log.cleaning import ChildEnded, CleanedGroup, Pass
-from klamm.log.cleaning_plan import CleanerSettings, CleaningPlan, Dirtiness, dirtiness, is_due, plan
+from klamm.log import checkpoint, swap, upkeep
+from klamm.log.cleaner import metrics as cleaner_metrics
+from klamm.log.cleaner.cleaning import ChildEnded, CleanedGroup, Pass
+from klamm.log.cleaner.metrics import CleanerMetrics
+from klamm.log.cleaner.offset_map import OffsetMap
+from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, Dirtiness, dirtiness, is_due, plan
+from klamm.log.cleaner.throttle import Throttle
 from klamm.log.io_thread import InlineIo
-from klamm.log.offset_map import OffsetMap
-from klamm.log.throttle import Throttle
 
 if TYPE_CHECKING:
     from klamm.log.checkpoint import TopicPartition
-    from klamm.log.cleaner_child import ChildPass, CleanerChild
+    from klamm.log.cleaner.child import ChildPass, CleanerChild
     from klamm.log.io_thread import IoThread
     from klamm.log.log_dir import LogDir
     from klamm.log.log_dirs import LogDirs

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from klamm.kproto.records import NO_TIMESTAMP, InvalidRecord
 from klamm.kproto.varint import read_varint, read_varlong, write_varint
-from klamm.log.offset_map import KEY_BYTES_MAX, long_key
+from klamm.log.cleaner.offset_map import KEY_BYTES_MAX, long_key
 
 
 def iter_keys(data: bytes, position: int, end: int, count: int) -> Iterator[tuple[int, bytes | None]]:

@@ -29,14 +29,14 @@ from klamm.kproto.records import (
     TRANSACTIONAL,
     CorruptBatch,
 )
-from klamm.log.cleaning_records import Kept, kept_records, rewritten
-from klamm.log.offset_map import map_key
+from klamm.log.cleaner.offset_map import map_key
+from klamm.log.cleaner.record_filter import Kept, kept_records, rewritten
 
 if TYPE_CHECKING:
-    from klamm.log.cleaned_segment import CleanedSegment
-    from klamm.log.cleaning_plan import CleaningStats
-    from klamm.log.cleaning_txns import CleanedTransactions
-    from klamm.log.offset_map import OffsetMap
+    from klamm.log.cleaner.cleaned_segment import CleanedSegment
+    from klamm.log.cleaner.offset_map import OffsetMap
+    from klamm.log.cleaner.plan import CleaningStats
+    from klamm.log.cleaner.txns import CleanedTransactions
     from klamm.log.segment import BatchHeader
 
 _PREFIX: Final = struct.Struct(">qiibI")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from klamm.log.cleaning_plan import CleaningStats
+    from klamm.log.cleaner.plan import CleaningStats
 
 _MB: Final = 1 << 20
 

@@ -12,8 +12,8 @@ import pytest
 from klamm.kproto import records
 from klamm.kproto.records import Record, build_batch
 from klamm.log import checkpoint, upkeep
-from klamm.log.cleaner import LogCleaner
-from klamm.log.cleaning_plan import CleanerSettings, dirtiness, is_due
+from klamm.log.cleaner.log_cleaner import LogCleaner
+from klamm.log.cleaner.plan import CleanerSettings, dirtiness, is_due
 from klamm.log.io_thread import DeferredIo, InlineIo, IoThread
 from klamm.log.log_config import LogConfig
 from klamm.log.log_dirs import LogDirs
@@ -444,7 +444,7 @@ def test_a_cleaner_that_dies_is_counted_and_replaced_by_a_change(
     log = cleaning.log()
     cleaning.write(log, "abcabcabcabcxyz")
     with monkeypatch.context() as patch:
-        patch.setattr("klamm.log.cleaner.is_due", lambda log, dirt: 1 // 0)
+        patch.setattr("klamm.log.cleaner.log_cleaner.is_due", lambda log, dirt: 1 // 0)
         cleaning.pass_over()
     assert cleaning.cleaner.metrics.dead_thread_count == 1
     cleaning.pass_over()

@@ -10,9 +10,9 @@ import pytest
 
 from klamm.kproto import records
 from klamm.kproto.records import CONTROL, CONTROL_ABORT, CONTROL_COMMIT
-from klamm.log.batch_cleaner import LastRecord
+from klamm.log.cleaner.batch_cleaner import LastRecord
 from klamm.log.txn_index import AbortedTxn
-from tests.log.test_clean_rules import DIR, NOW, RETENTION, Cleaner, Result, Row, batch, marker
+from tests.log.cleaner.test_rules import DIR, NOW, RETENTION, Cleaner, Result, Row, batch, marker
 
 
 class _Log(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from klamm.log.batch_cleaner import LastRecord
+from klamm.log.cleaner.batch_cleaner import LastRecord
 
 if TYPE_CHECKING:
     from klamm.log.partition_log import PartitionLog

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from klamm.kproto.records import Record, build_batch
-from klamm.log import cleaner as cleaner_module
-from klamm.log.cleaner import LogCleaner
-from klamm.log.cleaner_child import CleanerChild
-from klamm.log.cleaning import ChildEnded
-from klamm.log.cleaning_plan import CleanerSettings, CleaningPlan, PlannedSegment
+from klamm.log.cleaner import log_cleaner as cleaner_module
+from klamm.log.cleaner.child import CleanerChild
+from klamm.log.cleaner.cleaning import ChildEnded
+from klamm.log.cleaner.log_cleaner import LogCleaner
+from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, PlannedSegment
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import InlineIo, ThreadIo
 from klamm.log.log_config import LogConfig
@@ -163,8 +163,8 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     """A node that is killed leaves no process that writes into its directory."""
     plan = _plan(tmp_path / "slow", _batches(20_000))
     code = f"""
-from klamm.log.cleaner_child import CleanerChild
-from klamm.log.cleaning_plan import CleanerSettings, CleaningPlan, PlannedSegment
+from klamm.log.cleaner.child import CleanerChild
+from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, PlannedSegment
 child = CleanerChild()
 print(child._start().pid, flush=True)
 slow = CleanerSettings(io_bytes_per_second_max=100_000, io_buffer_bytes=1)
