@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from klamm.kproto import catalog, records
+from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.json_form import to_json
 from klamm.kproto.records import InvalidRecord, Record
@@ -160,9 +161,9 @@ def _frame(record: Record, module: str) -> Decoded:
     if not value:
         return Decoded(error="the record has no value")
     try:
-        frame, at = _unsigned(value, 0)
-        type_id, at = _unsigned(value, at)
-        version, at = _unsigned(value, at)
+        frame, at = read_uvarint(value, 0)
+        type_id, at = read_uvarint(value, at)
+        version, at = read_uvarint(value, at)
         if frame != _FRAME_VERSION:
             return Decoded(error=f"unknown frame version {frame}")
         cls = _framed(module).get(type_id)
@@ -229,19 +230,6 @@ def _int16(data: bytes) -> int:
     if len(data) < 2:
         raise ProtocolError(f"{len(data)} bytes where a version or a type was expected")
     return int(_INT16.unpack_from(data)[0])
-
-
-def _unsigned(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-        if shift > 28:
-            raise ProtocolError("a varint of more than five bytes")
 
 
 _DECODERS: Final[dict[str, Decoder]] = {

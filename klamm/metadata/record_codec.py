@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from klamm.kproto import metadata_records as m
 from klamm.kproto import records
+from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import Message
 
@@ -97,9 +98,9 @@ def decode_record(value: bytes | None) -> tuple[Message, int]:
         frame, type_id, version = value[:3]
         at = 3
         if frame | type_id | version > 127:  # longer forms, which nothing writes so far
-            frame, at = _read_unsigned(value, 0)
-            type_id, at = _read_unsigned(value, at)
-            version, at = _read_unsigned(value, at)
+            frame, at = read_uvarint(value, 0)
+            type_id, at = read_uvarint(value, at)
+            version, at = read_uvarint(value, at)
     except (IndexError, ValueError):
         raise ProtocolError(f"a metadata record of {len(value)} bytes ends within its frame") from None
     if frame != FRAME_VERSION:
@@ -111,19 +112,6 @@ def decode_record(value: bytes | None) -> tuple[Message, int]:
     if not low <= version <= high:
         raise ProtocolError(f"{cls.__name__} in version {version}, known are {low} to {high}")
     return cls.decode_from(value, at, version)[0], version
-
-
-def _read_unsigned(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-        if shift > 28:
-            raise ProtocolError("a varint of more than five bytes in a metadata record's frame")
 
 
 def data_batch(
