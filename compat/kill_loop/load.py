@@ -193,7 +193,9 @@ class KafkaPythonGroup(_Group):
         )
 
     def poll(self) -> None:
-        for tp, records in self._consumer.poll(timeout_ms=100, max_records=2_000).items():
+        # kafka-python 3.0.12 spins for ever when a join is through at the moment when poll() runs out of time.
+        timeout_ms = 100 if self._consumer.assignment() else 5_000
+        for tp, records in self._consumer.poll(timeout_ms=timeout_ms, max_records=2_000).items():
             self.positions[tp.partition] = records[-1].offset + 1
 
     def commit(self, offsets: dict[int, int]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
@@ -554,14 +554,16 @@ class LogSegment:
             self.file.truncate(self.size)
             self.is_preallocated = False
 
-    def rename_to_deleted(self) -> list[str]:
-        """Give all files the suffix of deleted ones; the new paths. What is mapped stays readable."""
+    def rename_to_deleted(self, suffixes: Iterable[str] = SUFFIXES) -> list[str]:
+        """Give the files the suffix of deleted ones; the new paths. What is mapped stays readable."""
         renamed = []
-        for suffix in SUFFIXES:
+        for suffix in suffixes:
             path = self._stem + suffix
-            if self._disk.exists(path):
+            try:
                 self._disk.rename(path, path + DELETED_SUFFIX)
-                renamed.append(path + DELETED_SUFFIX)
+            except FileNotFoundError:
+                continue  # never written, or just removed by `IndexWrites`
+            renamed.append(path + DELETED_SUFFIX)
         return renamed
 
     def close(self) -> None:

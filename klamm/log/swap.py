@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC
-from klamm.log.segment import DELETED_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SUFFIXES, LogSegment, file_stem
+from klamm.log.segment import LOG_SUFFIX, SNAPSHOT_SUFFIX, SUFFIXES, LogSegment, file_stem
 
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
@@ -59,17 +59,12 @@ def swap_in(log: PartitionLog, base_offset: int, size: int, suffixes: list[str],
     stem = f"{directory}/{file_stem(base_offset)}"
     for suffix in suffixes:
         disk.rename(stem + suffix + CLEANED_SUFFIX, stem + suffix + SWAP_SUFFIX)
-    deleted = []
+    deleted: list[str] = []
     for segment in old:
         segment.close()
-        for suffix in SUFFIXES:
-            # The producers' state as of the first offset is as true as it was.
-            if suffix == SNAPSHOT_SUFFIX and segment.base_offset == base_offset:
-                continue
-            path = segment.path_of(suffix)
-            if disk.exists(path):
-                disk.rename(path, path + DELETED_SUFFIX)
-                deleted.append(path + DELETED_SUFFIX)
+        # The producers' state as of the first offset is as true as it was.
+        is_first = segment.base_offset == base_offset
+        deleted += segment.rename_to_deleted(s for s in SUFFIXES if not (is_first and s == SNAPSHOT_SUFFIX))
     for suffix in suffixes:
         disk.rename(stem + suffix + SWAP_SUFFIX, stem + suffix)
     new = LogSegment(disk, directory, base_offset, size, old[-1].created_ms)

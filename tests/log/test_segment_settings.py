@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from klamm.log import upkeep
 from klamm.log.io_thread import DeferredIo
 from klamm.log.log_config import LogConfig
@@ -68,3 +70,20 @@ def test_a_segment_that_is_deleted_before_its_indexes_are_written_leaves_none(la
     names = lab.disk.list_directory(log.directory)
     assert [name for name in names if name.endswith((".index", ".timeindex"))] == []
     assert len([name for name in names if name.endswith(".log.deleted")]) == 4
+
+
+def test_an_index_may_go_while_its_segment_is_deleted(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flusher takes the index away again when it finds that the segment has gone."""
+    rename = lab.disk.rename
+
+    def rename_late(source: str, target: str) -> None:
+        if source.endswith(".index"):
+            lab.disk.remove(source)
+        rename(source, target)
+
+    log = lab.open({"segment.bytes": 300, "retention.bytes": 0, "index.interval.bytes": 0})
+    for _ in range(4):
+        lab.append(log, lab.batch(2, size=60))
+    monkeypatch.setattr(lab.disk, "rename", rename_late)
+    assert upkeep.delete_old_segments(log, 0) == 4
+    assert log.log_dir.failure is None
