@@ -105,7 +105,8 @@ def _magic(outcome: Outcome, difference: Difference) -> bool:
 def _producers_kept(outcome: Outcome, difference: Difference) -> bool:
     """Kafka has dropped snapshots, and with a clean stop what they said."""
     if difference.name == "snapshots":
-        return difference.klamm is not None and (difference.kafka or {}).items() <= difference.klamm.items()
+        kept, left = difference.klamm, difference.kafka or {}
+        return isinstance(kept, dict) and isinstance(left, dict) and left.items() <= kept.items()
     theirs, ours = outcome.kafka_facts.get("snapshots"), outcome.klamm_facts.get("snapshots")
     return difference.name == "last_stable" and theirs != ours and outcome.kafka.last_stable > outcome.klamm.last_stable
 
