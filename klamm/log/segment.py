@@ -118,8 +118,9 @@ class LogSegment:
     ) -> LogSegment:
         """A new, empty segment; its file is made, its indexes appear when they are first written."""
         segment = cls(disk, directory, base_offset, 0, created_ms)
-        segment._file = disk.open(segment.path, create=True)
-        segment._file.truncate(0)
+        file = segment._file = disk.open(segment.path, create=True)
+        if file.size():
+            file.truncate(0)  # not of an empty file: ext4 would write all of it out when it is closed
         if preallocated_bytes:
             segment.preallocate(preallocated_bytes)
         segment._offset_index = OffsetIndex(base_offset)
