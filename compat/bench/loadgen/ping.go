@@ -1,11 +1,14 @@
 package main
 
 import (
-	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"runtime"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -81,6 +84,8 @@ func runMetadata(o *options) (map[string]any, error) {
 
 // runConns opens connections, asks each for ApiVersions, and closes it, or keeps all until standard input ends.
 func runConns(o *options) (map[string]any, error) {
+	// A connection that waits in a system call must not keep the others from running.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), o.conns))
 	begin := time.Now()
 	end := begin.Add(o.duration)
 	all := &totals{}
@@ -97,7 +102,12 @@ func runConns(o *options) (map[string]any, error) {
 	}
 	for range o.conns {
 		group.Go(func() {
-			greeter := newGreeter(o)
+			greeter, err := newGreeter(o)
+			if err != nil {
+				mutex.Lock()
+				failure = err
+				mutex.Unlock()
+			}
 			for more() {
 				started := time.Now()
 				c, err := greeter.greet()
@@ -133,42 +143,86 @@ func runConns(o *options) (map[string]any, error) {
 	return withHistogram(o, result, &all.latency), nil
 }
 
-// greeter opens connections, one after the other. What it needs for one serves for the next, so that the generator's
-// own work does not bound what the broker can show.
+// greeter opens connections, one after the other. Those that are not kept are made by plain system calls, since Go's
+// own connections cost the generator more than a broker spends on them.
 type greeter struct {
-	o     *options
-	frame []byte
-	in    *bufio.Reader
-	body  []byte
+	o       *options
+	frame   []byte
+	answer  []byte
+	address syscall.SockaddrInet4
 }
 
-func newGreeter(o *options) *greeter {
-	return &greeter{o: o, frame: apiVersionsRequest(), in: bufio.NewReaderSize(nil, greetingBytes)}
+func newGreeter(o *options) (*greeter, error) {
+	resolved, err := net.ResolveTCPAddr("tcp4", o.bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	g := &greeter{o: o, frame: apiVersionsRequest(), answer: make([]byte, 4096)}
+	g.address.Port = resolved.Port
+	copy(g.address.Addr[:], resolved.IP.To4())
+	return g, nil
 }
-
-// An ApiVersions response has about 500 bytes.
-const greetingBytes = 4096
 
 // greet opens a connection and asks for ApiVersions; unless connections are kept it resets the connection, since tens
 // of thousands of closed ones would use up the ports.
 func (g *greeter) greet() (*conn, error) {
-	if g.o.keep {
-		g.in, g.body = bufio.NewReaderSize(nil, greetingBytes), nil
+	if !g.o.keep {
+		return nil, g.meet()
 	}
-	c, err := dialInto(g.o.bootstrap, g.in)
+	c, err := dial(g.o.bootstrap)
 	if err != nil {
 		return nil, err
 	}
-	c.frame = g.body
 	c.SetDeadline(time.Now().Add(10 * time.Second))
-	r, err := c.call(g.frame)
+	r, err := c.call(append([]byte(nil), g.frame...))
 	if err == nil {
 		err = checkAPIVersions(r)
 	}
-	g.body = c.frame
-	if err != nil || !g.o.keep {
-		_ = c.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
+	if err != nil {
 		c.Close()
 	}
 	return c, err
+}
+
+func (g *greeter) meet() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1}); err != nil {
+		return err
+	}
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 10}); err != nil {
+		return err
+	}
+	if err := syscall.Connect(fd, &g.address); err != nil {
+		return err
+	}
+	if _, err := syscall.Write(fd, g.frame); err != nil {
+		return err
+	}
+	have, want := 0, 4
+	for have < want {
+		n, err := syscall.Read(fd, g.answer[have:])
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		have += n
+		if have >= 4 {
+			want = 4 + int(binary.BigEndian.Uint32(g.answer))
+		}
+		if want > len(g.answer) {
+			return fmt.Errorf("a response of %d bytes", want)
+		}
+	}
+	r := reader{buf: g.answer[4:want]}
+	r.int32() // correlation id
+	return checkAPIVersions(r)
 }

@@ -125,17 +125,11 @@ type conn struct {
 }
 
 func dial(address string) (*conn, error) {
-	return dialInto(address, bufio.NewReaderSize(nil, 64<<10))
-}
-
-// dialInto opens a connection that is read by way of the given buffer.
-func dialInto(address string, in *bufio.Reader) (*conn, error) {
 	c, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
-	in.Reset(c)
-	return &conn{Conn: c, in: in}, nil
+	return &conn{Conn: c, in: bufio.NewReaderSize(c, 64<<10)}, nil
 }
 
 // number gives the frame the next correlation id.
