@@ -16,6 +16,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, NO_TIMESTAMP, batches
 from klamm.log.index_entries import CorruptIndex
+from klamm.log.index_writes import IndexWrites
 from klamm.log.offset_index import OffsetIndex
 from klamm.log.open_segments import OPENED
 from klamm.log.time_index import TimeIndex
@@ -578,26 +579,3 @@ def legacy_header(message: Buffer) -> BatchHeader:
     """What stands for the header of a message of version 0 or 1."""
     header = next(batches(message))
     return header[:13]
-
-
-class IndexWrites:
-    """Writes of index files, taken out of a segment to run on another thread."""
-
-    __slots__ = ("_disk", "_jobs", "_segment_path")
-
-    def __init__(self, disk: Disk, segment_path: str, jobs: list[tuple[str, int, bytes]]) -> None:
-        self._disk = disk
-        self._segment_path = segment_path
-        self._jobs = jobs
-
-    def __call__(self) -> None:
-        for path, position, data in self._jobs:
-            file = self._disk.open(path, create=True)
-            try:
-                file.pwrite(data, position)
-                file.truncate(position + len(data))
-                file.fsync()
-            finally:
-                file.close()
-            if not self._disk.exists(self._segment_path):
-                self._disk.remove(path)  # the segment was deleted before its index had a file
