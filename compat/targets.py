@@ -45,17 +45,22 @@ KAFKA_DEFAULTS: Mapping[str, str] = {
     "broker.heartbeat.interval.ms": "300",
 }
 
-_LOG4J = """\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=[%d] %p %m (%c)%n
-logger.config.name=org.apache.kafka.common.config
-logger.config.level=warn
-rootLogger.level=info
-rootLogger.appenderRef.out.ref=out
-"""
+
+def log4j_settings(target: str, level: str, **levels: str) -> str:
+    """A log4j2.properties that writes to SYSTEM_OUT or SYSTEM_ERR; `levels`: those of single loggers, _ for a dot."""
+    lines = [
+        "status=error",
+        "appender.out.type=Console",
+        "appender.out.name=out",
+        f"appender.out.target={target}",
+        "appender.out.layout.type=PatternLayout",
+        "appender.out.layout.pattern=[%d] %p %m (%c)%n",
+        f"rootLogger.level={level}",
+        "rootLogger.appenderRef.out.ref=out",
+    ]
+    for logger, its_level in levels.items():
+        lines += [f"logger.{logger}.name={logger.replace('_', '.')}", f"logger.{logger}.level={its_level}"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 class Target(Protocol):
@@ -283,11 +288,15 @@ class KafkaTarget(_ProcessTarget):
     """Apache Kafka 4.3.1, a combined KRaft node that `kafka-storage` formatted."""
 
     name = "kafka"
+    log4j = log4j_settings("SYSTEM_OUT", "info", org_apache_kafka_common_config="warn")
 
     def __init__(self, overrides: Mapping[str, str] | None = None, heap: str = "512m",
                  jvm_options: Sequence[str] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
-                 directory: Path | None = None) -> None:  # fmt: skip
-        """`heap` is -Xmx; a benchmark gives `jvm_options=()` for the JVM's own compiler and collector."""
+                 directory: Path | None = None, *, is_formatted: bool = False) -> None:  # fmt: skip
+        """`heap` is -Xmx; a benchmark gives `jvm_options=()` for the JVM's own compiler and collector.
+
+        `is_formatted`: the data directory is not empty, and stays as it is.
+        """
         super().__init__(directory)
         controller = f"127.0.0.1:{free_port()}"
         self.properties = {
@@ -300,7 +309,7 @@ class KafkaTarget(_ProcessTarget):
         }
         self._heap = heap
         self._jvm_options = tuple(jvm_options)
-        self._formatted = False
+        self._is_formatted = is_formatted
 
     def _java(self, *arguments: str) -> list[str]:
         return [
@@ -311,9 +320,9 @@ class KafkaTarget(_ProcessTarget):
 
     def _command(self) -> Sequence[str]:
         settings = self.directory / "server.properties"
-        if not self._formatted:
-            (self.directory / "log4j2.properties").write_text(_LOG4J)
-            settings.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+        settings.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+        (self.directory / "log4j2.properties").write_text(self.log4j)
+        if not self._is_formatted:
             self._format(settings)
         return self._java("kafka.Kafka", str(settings))
 
@@ -325,7 +334,7 @@ class KafkaTarget(_ProcessTarget):
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"kafka-storage format failed:\n{done.stdout}{done.stderr}")
-        self._formatted = True
+        self._is_formatted = True
 
     def _is_ready(self) -> bool:
         return answers_api_versions(self.port)

@@ -19,6 +19,13 @@ PER_TOPIC = 1000
 _TOPIC = "scale"
 
 
+def _beside(side: Side) -> Side:
+    """A broker of its own, started."""
+    target = FRESH[side.name]()
+    target.start()
+    return side.beside(target)
+
+
 class Recovery(Subject):
     """SIGKILL, start, and all the data is checked before it is served. The data is in the page cache."""
 
@@ -26,16 +33,14 @@ class Recovery(Subject):
 
     def prepare(self, side: Side, length: Length) -> None:
         for mb in RECOVERY_MB:
-            target = FRESH[side.name]()
-            target.start()
-            grown = side.state[f"{self.name}-{mb}"] = side.beside(target)
+            grown = side.state[f"{self.name}-{mb}"] = _beside(side)
             grown.load("create", "-topic", _TOPIC, "-partitions", LOGS, seconds=1)
             written = 0
             while written < mb * 1_000_000:
                 options = ("-topic", _TOPIC, "-partitions", LOGS, "-conns", LOGS, "-batch-bytes", 16384)
                 written += grown.load("produce", *options, seconds=0.1)["bytes"]
             grown.state["bytes"] = written
-            target.kill()
+            grown.target.kill()
 
     def measure(self, side: Side, length: Length) -> Figures:
         figures = {}
@@ -62,14 +67,12 @@ class ManyPartitions(Subject):
 
     def prepare(self, side: Side, length: Length) -> None:
         for count in PARTITION_COUNTS:
-            target = FRESH[side.name]()
-            target.start()
-            grown = side.state[f"{self.name}-{count}"] = side.beside(target)
+            grown = side.state[f"{self.name}-{count}"] = _beside(side)
             for number in range(count // PER_TOPIC):
                 topic = f"{_TOPIC}-{number}"
                 grown.load("create", "-topic", topic, "-partitions", PER_TOPIC, seconds=1)
                 grown.load("produce", "-topic", topic, "-partitions", PER_TOPIC, "-conns", 4, seconds=1)
-            target.stop()
+            grown.target.stop()
 
     def measure(self, side: Side, length: Length) -> Figures:
         figures = {}

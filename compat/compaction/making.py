@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat.targets import KafkaTarget
+from compat.targets import KafkaTarget, log4j_settings
 
 TOPIC = "compacted"
 TOPIC_CONFIG: Mapping[str, str] = {
@@ -31,41 +31,19 @@ NEVER_MS = 3_600_000
 class CleaningKafka(KafkaTarget):
     """A node on a directory of its own or on a copy, with the cleaner waiting or at work."""
 
+    log4j = log4j_settings("SYSTEM_OUT", "warn", org_apache_kafka_storage_internals_log="info")
+
     def __init__(self, directory: Path, like: CleaningKafka | None = None, jvm_options: Sequence[str] = ()) -> None:
         """`like`: the node whose directory was copied here; it must not run."""
-        super().__init__(directory=directory, jvm_options=jvm_options)
+        super().__init__(directory=directory, jvm_options=jvm_options, is_formatted=like is not None)
         if like is not None:
             self.port = like.port
             self.properties = {**like.properties, "log.dirs": str(self.data_dir)}
-            self._formatted = True
-        self.settings: dict[str, str] = {"log.cleaner.backoff.ms": str(NEVER_MS)}
+        self.clean_at(NEVER_MS)
 
     def clean_at(self, backoff_ms: int) -> None:
         """From the next start on."""
-        self.settings["log.cleaner.backoff.ms"] = str(backoff_ms)
-
-    def _command(self) -> Sequence[str]:
-        formatted, self._formatted = self._formatted, True
-        (self.directory / "log4j2.properties").write_text(_LOG4J)
-        settings = self.directory / "server.properties"
-        properties = {**self.properties, **self.settings}
-        settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-        if not formatted:
-            self._format(settings)
-        return self._java("kafka.Kafka", str(settings))
-
-
-_LOG4J = """\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=[%d] %p %m (%c)%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
-logger.cleaner.name=org.apache.kafka.storage.internals.log
-logger.cleaner.level=info
-"""
+        self.properties["log.cleaner.backoff.ms"] = str(backoff_ms)
 
 
 def create_topic(kafka: KafkaTarget, config: Mapping[str, str]) -> None:

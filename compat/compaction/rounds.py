@@ -93,7 +93,7 @@ def run_with_small_map(
     with_topic(source, records, keys=keys, seed=seed, codecs=("none",), config=config, abort_share=0)
     ours = copy_of(source, directory / "klamm") / "data"
     kafka = CleaningKafka(copy_of(source, directory / "kafka"), like=source, jvm_options=jvm_options)
-    kafka.settings["log.cleaner.dedupe.buffer.size"] = str(buffer_bytes)
+    kafka.properties["log.cleaner.dedupe.buffer.size"] = str(buffer_bytes)
     theirs = kafka.data_dir / f"{TOPIC}-0"
     took_kafka = by_kafka(kafka, to_the_end=True)
     settings = CleanerSettings(dedupe_buffer_bytes=buffer_bytes)

@@ -62,18 +62,7 @@ def _producers(data: bytes) -> Any:
         entries = producer_snapshot.decode(data)
     except producer_snapshot.CorruptSnapshot:
         return "corrupt"
-    return {
-        entry.producer_id: (
-            entry.producer_epoch,
-            entry.last_sequence,
-            entry.last_offset,
-            entry.batches[-1].offset_delta if entry.batches else 0,
-            entry.last_timestamp,
-            entry.coordinator_epoch,
-            entry.current_txn_first_offset,
-        )
-        for entry in entries
-    }
+    return {entry.producer_id: producer_snapshot.row(entry)[1:] for entry in entries}
 
 
 def sound_batches(data: bytes) -> dict[int, bytes]:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from compat import kafka_jars
+from compat.targets import log4j_settings
 
 SOURCES = Path(__file__).resolve().parent / "src"
 
@@ -18,16 +19,6 @@ _OPTIONS = (
     "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dfile.encoding=UTF-8",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
 )  # fmt: skip
-_LOG4J = """\
-status=error
-appender.err.type=Console
-appender.err.name=err
-appender.err.target=SYSTEM_ERR
-appender.err.layout.type=PatternLayout
-appender.err.layout.pattern=[%d] %p %m (%c)%n
-rootLogger.level=warn
-rootLogger.appenderRef.err.ref=err
-"""
 _STOP_TIMEOUT_S = 20
 
 
@@ -58,7 +49,7 @@ class Jvm:
     def __init__(self, program: str, jar_set: str, directory: Path) -> None:
         self.log_file = directory / f"{program}-{jar_set}.log"
         settings = directory / "log4j2.properties"
-        settings.write_text(_LOG4J)
+        settings.write_text(log4j_settings("SYSTEM_ERR", "warn"))
         with open(self.log_file, "wb") as log:
             self._process = subprocess.Popen(
                 [kafka_jars.program("java"), *_OPTIONS, f"-Dlog4j2.configurationFile={settings}",

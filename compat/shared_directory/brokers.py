@@ -35,13 +35,6 @@ LIVELY = {
 Running = KafkaTarget | KlammTarget
 
 
-class _KafkaOn(KafkaTarget):
-    """Real Kafka on a directory that somebody has formatted."""
-
-    def _format(self, settings: Path) -> None:
-        self._formatted = True
-
-
 class _KlammOn(KlammTarget):
     """klamm with Kafka's own defaults."""
 
@@ -79,8 +72,8 @@ class Place:
         }
         broker: Running
         if kind == "kafka":
-            chosen = _KafkaOn if (self.data_dir / "meta.properties").exists() else KafkaTarget
-            broker = chosen(common, directory=self._life(kind))
+            is_formatted = (self.data_dir / "meta.properties").exists()
+            broker = KafkaTarget(common, directory=self._life(kind), is_formatted=is_formatted)
             broker.properties["log.dirs"] = str(self.data_dir)
         else:
             broker = _KlammOn({**common, "process.roles": "broker,controller"}, directory=self._life(kind))

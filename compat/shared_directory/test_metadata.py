@@ -36,13 +36,12 @@ class KafkaOnOurs(KafkaTarget):
     """A real node on a directory that klamm has formatted. It snapshots its metadata often."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__({"metadata.log.max.record.bytes.between.snapshots": "2500"}, directory=directory)
+        super().__init__(
+            {"metadata.log.max.record.bytes.between.snapshots": "2500"}, directory=directory, is_formatted=True
+        )
         voter = self.properties["controller.quorum.bootstrap.servers"]
         host, _, port = voter.rpartition(":")
         self.controller = Endpoint("CONTROLLER", host, int(port))
-
-    def _format(self, settings: Path) -> None:
-        self._formatted = True
 
     def topics(self) -> set[str]:
         """What the running node leads, wholly, by its own list of topics."""

@@ -78,14 +78,44 @@ class DeferredIo:
         self.run_all()
 
 
-class ThreadIo:
-    """One thread, started with the first job. `post` hands a call over to the event loop, from any thread."""
+class _Threads:
+    """What threads have done, for the event loop. `post` hands a call over to it, from any thread."""
 
     def __init__(self, name: str, post: Callable[[Callable[[], None]], object]) -> None:
         self._name = name
         self._post = post
-        self._jobs: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
         self._finished: deque[tuple[Done, BaseException | None]] = deque()
+
+    def _do(self, work: Work, done: Done) -> None:
+        """On a thread."""
+        error: BaseException | None = None
+        try:
+            work()
+        except Exception as caught:
+            error = caught
+        self._finished.append((done, error))
+
+    def _ask_to_deliver(self) -> None:
+        """On a thread."""
+        try:
+            self._post(self.deliver)
+        except RuntimeError:
+            pass  # The loop is closed: `close` delivers what is left.
+
+    def deliver(self) -> None:
+        """Run the `done` calls of the finished jobs. On the event loop."""
+        finished = self._finished
+        while finished:
+            done, error = finished.popleft()
+            done(error)
+
+
+class ThreadIo(_Threads):
+    """One thread, started with the first job."""
+
+    def __init__(self, name: str, post: Callable[[Callable[[], None]], object]) -> None:
+        super().__init__(name, post)
+        self._jobs: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
@@ -96,26 +126,10 @@ class ThreadIo:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            work, done = job
-            error: BaseException | None = None
-            try:
-                work()
-            except Exception as caught:
-                error = caught
-            self._finished.append((done, error))
+            self._do(*job)
             # The buffers that the job held must not live on in this frame until the next job comes.
-            del job, work, done, error
-            try:
-                self._post(self.deliver)
-            except RuntimeError:
-                pass  # The loop is closed: `close` delivers what is left.
-
-    def deliver(self) -> None:
-        """Run the `done` calls of the finished jobs. On the event loop."""
-        finished = self._finished
-        while finished:
-            done, error = finished.popleft()
-            done(error)
+            del job
+            self._ask_to_deliver()
 
     def drain(self) -> None:
         if self._thread is not None:
@@ -136,22 +150,20 @@ def _nothing(_: BaseException | None) -> None:
     pass
 
 
-class LanesIo:
+class LanesIo(_Threads):
     """Several threads, for syncs: a file system that is asked for many at once makes one commit of them.
 
-    Threads start as lanes come. `post` is that of `ThreadIo`; one call stands for all jobs that end before it runs.
+    Threads start as lanes come; one `post` stands for all jobs that end before it runs.
     """
 
     def __init__(self, name: str, post: Callable[[Callable[[], None]], object], threads: int) -> None:
-        self._name = name
-        self._post = post
+        super().__init__(name, post)
         self._threads_max = threads
         self._threads: list[threading.Thread] = []
         self._lanes: dict[Hashable, deque[tuple[Work, Done]]] = {}
         """The jobs of each lane that has any; the first one may be running."""
         self._ready: SimpleQueue[tuple[Hashable] | None] = SimpleQueue()
         self._changed = threading.Condition()
-        self._finished: deque[tuple[Done, BaseException | None]] = deque()
         self._is_posted = False
 
     def submit(self, work: Work, done: Done, lane: Hashable = None) -> None:
@@ -180,30 +192,18 @@ class LanesIo:
                     self._changed.notify_all()
             if not self._is_posted:
                 self._is_posted = True
-                try:
-                    self._post(self.deliver)
-                except RuntimeError:
-                    pass  # The loop is closed: `close` delivers what is left.
+                self._ask_to_deliver()
 
     def _run_one(self, jobs: deque[tuple[Work, Done]]) -> None:
-        work, done = jobs[0]
-        error: BaseException | None = None
-        try:
-            work()
-        except Exception as caught:
-            error = caught
-        # Before the lane counts as empty: who drains finds the end of every job here.
-        self._finished.append((done, error))
+        # It has ended before the lane counts as empty: who drains finds the end of every job.
+        self._do(*jobs[0])
         with self._changed:
             jobs.popleft()
 
     def deliver(self) -> None:
         """Run the `done` calls of the finished jobs. On the event loop."""
         self._is_posted = False
-        finished = self._finished
-        while finished:
-            done, error = finished.popleft()
-            done(error)
+        super().deliver()
 
     def drain(self) -> None:
         with self._changed:

@@ -24,21 +24,23 @@ class CorruptSnapshot(Exception):
     """A snapshot file that cannot be read; recovery reads the log instead."""
 
 
+def row(entry: ProducerStateEntry) -> tuple[int, ...]:
+    """What the file holds of a producer, in its order."""
+    return (
+        entry.producer_id,
+        entry.producer_epoch,
+        entry.last_sequence,
+        entry.last_offset,
+        entry.batches[-1].offset_delta if entry.batches else 0,
+        entry.last_timestamp,
+        entry.coordinator_epoch,
+        entry.current_txn_first_offset,
+    )
+
+
 def encode(entries: Iterable[ProducerStateEntry]) -> bytes:
     """The file's bytes."""
-    rows = [
-        _ENTRY.pack(
-            entry.producer_id,
-            entry.producer_epoch,
-            entry.last_sequence,
-            entry.last_offset,
-            entry.batches[-1].offset_delta if entry.batches else 0,
-            entry.last_timestamp,
-            entry.coordinator_epoch,
-            entry.current_txn_first_offset,
-        )
-        for entry in entries
-    ]
+    rows = [_ENTRY.pack(*row(entry)) for entry in entries]
     checked = _COUNT.pack(len(rows)) + b"".join(rows)
     return _HEAD.pack(VERSION, records.crc32c(checked)) + checked
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from klamm.log.memory_disk import MemoryDisk
 from klamm.log.partition_log import PartitionLog
 from klamm.seams import SeededEntropy
 from tests.clock import FakeClock
+from tests.log.data_directory import make_data_directory
 
 
 class Lab:
@@ -49,6 +52,15 @@ class Lab:
             default_config=LogConfig(config),
         )
 
+    def started(self, *paths: str, config: dict[str, Any] | None = None, load: bool = True, **kwargs: Any) -> LogDirs:
+        """Directories that were formatted just now; `kwargs` are for `LogDirs.load`."""
+        dirs = self.dirs(*paths, config=config)
+        dirs.open()
+        dirs.format("cluster", 1)
+        if load:
+            dirs.load(**kwargs)
+        return dirs
+
     def batch(
         self, count: int = 1, *, size: int = 20, timestamp: int | None = None, key: bytes | None = b"k", **fields: Any
     ) -> memoryview:
@@ -69,3 +81,18 @@ class Lab:
 @pytest.fixture
 def lab() -> Lab:
     return Lab()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with something of everything; not to be touched."""
+    path = tmp_path_factory.mktemp("sound") / "data"
+    make_data_directory(path)
+    return path
+
+
+@pytest.fixture
+def data(sound: Path, tmp_path: Path) -> Path:
+    """A copy of it for the test."""
+    shutil.copytree(sound, tmp_path / "data")
+    return tmp_path / "data"

@@ -113,3 +113,8 @@ def flip(path: Path, at: int, bit: int = 1) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= bit
     path.write_bytes(data)
+
+
+def logs(data: Path) -> list[Path]:
+    """The segments of its partition t-0."""
+    return sorted((data / "t-0").glob("*.log"))

@@ -88,18 +88,7 @@ def _producers(data: bytes) -> dict[str, list[int]] | str:
         entries = producer_snapshot.decode(data)
     except producer_snapshot.CorruptSnapshot:
         return "corrupt"  # of a segment that nobody had to look at
-    return {
-        str(entry.producer_id): [
-            entry.producer_epoch,
-            entry.last_sequence,
-            entry.last_offset,
-            entry.batches[-1].offset_delta if entry.batches else 0,
-            entry.last_timestamp,
-            entry.coordinator_epoch,
-            entry.current_txn_first_offset,
-        ]
-        for entry in entries
-    }
+    return {str(entry.producer_id): list(producer_snapshot.row(entry)[1:]) for entry in entries}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["label"] for row in ROWS])

@@ -23,15 +23,6 @@ ID = b"\x11" * 16
 OTHER = b"\x22" * 16
 
 
-def started(lab: Any, *paths: str, config: Any = None, load: bool = True) -> LogDirs:
-    dirs: LogDirs = lab.dirs(*paths, config=config)
-    dirs.open()
-    dirs.format("cluster", 1)
-    if load:
-        dirs.load()
-    return dirs
-
-
 def crash(dirs: LogDirs) -> None:
     for directory in dirs.directories:
         directory.release()
@@ -53,7 +44,7 @@ def test_first_start_formats(lab: Any) -> None:
 
 
 def test_a_second_node_is_refused(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     with pytest.raises(LogDirError, match="/b is in use"):
         lab.dirs("/c", "/b").open()
     lab.dirs("/c").open()  # what the refused one had locked is free again
@@ -61,7 +52,7 @@ def test_a_second_node_is_refused(lab: Any) -> None:
 
 
 def test_directories_of_different_nodes_are_refused(lab: Any) -> None:
-    crash(started(lab, "/a"))
+    crash(lab.started("/a"))
     other = lab.dirs("/b")
     other.open()
     other.format("cluster", 2)
@@ -71,7 +62,7 @@ def test_directories_of_different_nodes_are_refused(lab: Any) -> None:
 
 
 def test_stop_and_start(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.create("t", 0, ID, LogConfig())
     lab.append(log, lab.batch(5))
     upkeep.delete_records(log, 2)
@@ -90,20 +81,20 @@ def test_stop_and_start(lab: Any) -> None:
     ]  # fmt: skip
     assert lab.disk.size("/data/t-0/00000000000000000000.timeindex") == 12
 
-    dirs = started(lab)
+    dirs = lab.started()
     assert not lab.disk.exists("/data/.kafka_cleanshutdown")
     assert dirs.previous_broker_epoch == 42
     log = dirs.get("t", 0)
     assert log is not None and log.topic_id == ID
     assert (log.log_start_offset, log.high_watermark, log.log_end_offset) == (2, 5, 5)
     crash(dirs)
-    dirs = started(lab)
+    dirs = lab.started()
     assert dirs.previous_broker_epoch == -1
     assert dirs.logs["t", 0].log_end_offset == 5
 
 
 def test_a_crash_keeps_what_the_checkpoints_say(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.create("t", 0, ID, LogConfig())
     lab.append(log, lab.batch(5))
     dirs.checkpoint_high_watermarks()
@@ -111,12 +102,12 @@ def test_a_crash_keeps_what_the_checkpoints_say(lab: Any) -> None:
     dirs.checkpoint_recovery_points()
     lab.append(log, lab.batch(5))
     crash(dirs)
-    log = started(lab).logs["t", 0]
+    log = lab.started().logs["t", 0]
     assert (log.log_end_offset, log.high_watermark, log.recovery_point) == (10, 5, 5)
 
 
 def test_configs_and_progress(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     for topic, partition in (("a-b", 0), ("a-b", 11), ("c", 2)):
         dirs.create(topic, partition, ID, LogConfig())
     dirs.close()
@@ -133,7 +124,7 @@ def test_configs_and_progress(lab: Any) -> None:
 
 
 def test_delete_is_at_once_and_the_files_go_later(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     lab.append(dirs.create("t", 0, ID, LogConfig()))
     dirs.delete("t", 0)
     dirs.delete("t", 0)
@@ -148,24 +139,24 @@ def test_delete_is_at_once_and_the_files_go_later(lab: Any) -> None:
 
 
 def test_half_deleted_partitions_go_on_being_deleted(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     dirs.create("t", 0, ID, LogConfig())
     dirs.delete("t", 0)
     dirs.close()
-    dirs = started(lab)
+    dirs = lab.started()
     assert not dirs.logs
     lab.clock.advance(60_000)
     assert not [n for n in lab.disk.list_directory("/data") if n.startswith("t-0")]
 
 
 def test_closing_what_did_not_change_writes_nothing(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     lab.append(dirs.create("t", 0, ID, LogConfig()), lab.batch(producer_id=1, producer_epoch=0, base_sequence=0))
     dirs.create("empty", 0, ID, LogConfig())
     dirs.close(1)
     assert lab.disk.list_directory("/data/empty-0") == ["00000000000000000000.log", "partition.metadata"]
     before = dict(lab.disk._files)
-    dirs = started(lab)
+    dirs = lab.started()
     dirs.close(2)
     changed = {path for path, node in lab.disk._files.items() if before.get(path) is not node}
     assert {path.rpartition("/")[2] for path in changed} == {
@@ -175,7 +166,7 @@ def test_closing_what_did_not_change_writes_nothing(lab: Any) -> None:
 
 
 def test_long_names(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     dirs.create("x" * 249, 0, ID, LogConfig())
     dirs.delete("x" * 249, 0)
     assert max(len(name) for name in lab.disk.list_directory("/data")) <= 255
@@ -183,7 +174,7 @@ def test_long_names(lab: Any) -> None:
 
 def test_a_new_partition_waits_for_the_syncs_of_the_old_one(lab: Any) -> None:
     lab.flusher = flusher = DeferredIo()
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.create("t", 0, ID, LogConfig({"index.interval.bytes": 0}))
     for _ in range(3):
         lab.append(log, epoch=7)
@@ -198,7 +189,7 @@ def test_a_new_partition_waits_for_the_syncs_of_the_old_one(lab: Any) -> None:
 
 
 def test_create(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     logs = [dirs.create("t", n, ID, LogConfig()) for n in range(4)]
     assert sorted(log.log_dir.path for log in logs) == ["/a", "/a", "/b", "/b"]
     assert dirs.create("t", 0, ID, LogConfig()) is logs[0]
@@ -212,7 +203,7 @@ def test_create(lab: Any) -> None:
 
 
 def test_one_directory_fails_and_the_other_serves(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     one, other = (dirs.create("t", n, ID, LogConfig()) for n in range(2))
     failed: list[Any] = []
     one.log_dir.on_failure = failed.append
@@ -236,7 +227,7 @@ def test_one_directory_fails_and_the_other_serves(lab: Any) -> None:
 
 
 def test_the_same_partition_twice_is_refused(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     dirs.create("t", 0, ID, LogConfig(), dirs.directory_ids["/a"])
     lab.disk.make_directory("/b/t-0")
     lab.disk.write_atomic("/b/t-0/partition.metadata", lab.disk.read("/a/t-0/partition.metadata"))
@@ -248,32 +239,32 @@ def test_the_same_partition_twice_is_refused(lab: Any) -> None:
 
 
 def test_what_is_no_partition_is_left_alone(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     future, stray = (f"t-0.00112233445566778899aabbccddeeff{n}-{kind}" for n, kind in (("00", "future"), ("", "stray")))
     for name in (future, stray, "__cluster_metadata-0", "remote-log-index-cache"):
         lab.disk.make_directory(f"/data/{name}")
     lab.disk.write_atomic("/data/file-0", b"")
     crash(dirs)
-    dirs = started(lab)
+    dirs = lab.started()
     assert not dirs.logs
     lab.clock.advance(10**6)
     assert lab.disk.exists(f"/data/{stray}")
 
 
 def test_the_metadata_log(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.open_metadata_log(LogConfig())
     lab.append(log, lab.batch(3))
     upkeep.flush(log)
     dirs.checkpoint_recovery_points()
     assert lab.disk.read("/data/recovery-point-offset-checkpoint") == b"0\n1\n__cluster_metadata 0 3\n"
     dirs.close(1)
-    dirs = started(lab)
+    dirs = lab.started()
     assert not dirs.logs and dirs.open_metadata_log(LogConfig()).log_end_offset == 3
 
 
 def test_a_truncation_lowers_the_checkpoint_at_once(lab: Any) -> None:
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.create("t", 0, ID, LogConfig())
     for _ in range(4):
         lab.append(log)
@@ -285,7 +276,7 @@ def test_a_truncation_lowers_the_checkpoint_at_once(lab: Any) -> None:
 
 def test_a_log_that_ends_below_its_recovery_point_takes_it_back(lab: Any) -> None:
     """Else records to come would count as synced after the next crash, because others once were."""
-    dirs = started(lab)
+    dirs = lab.started()
     log = dirs.create("t", 0, ID, LogConfig())
     other = dirs.create("u", 0, ID, LogConfig())
     for each in (log, other):

@@ -24,14 +24,6 @@ OTHER = b"\x22" * 16
 HEX = "00112233445566778899aabbccddeeff"
 
 
-def started(lab: Any, *paths: str, **kwargs: Any) -> LogDirs:
-    dirs: LogDirs = lab.dirs(*paths)
-    dirs.open()
-    dirs.format("cluster", 1)
-    dirs.load(**kwargs)
-    return dirs
-
-
 def names(lab: Any, path: str) -> list[str]:
     return [name for name in lab.disk.list_directory(path) if lab.disk.is_directory(f"{path}/{name}")]
 
@@ -74,7 +66,7 @@ def test_a_long_name_keeps_its_partition() -> None:
 
 @pytest.mark.parametrize("name", ["lost+found", "foo-bar", ".snapshots", "t-0-delete"])
 def test_strangers_are_refused(lab: Any, name: str) -> None:
-    started(lab, "/data").close()
+    lab.started("/data").close()
     lab.disk.make_directory(f"/data/{name}")
     lab.disk.write_atomic("/data/a file", b"is nobody's business")
     dirs = lab.dirs("/data")
@@ -85,7 +77,7 @@ def test_strangers_are_refused(lab: Any, name: str) -> None:
 
 
 def test_strays(lab: Any) -> None:
-    dirs = started(lab, "/data")
+    dirs = lab.started("/data")
     for topic, topic_id in (("t", ID), ("gone", ID), ("again", ID)):
         lab.append(dirs.create(topic, 0, topic_id, LogConfig()))
     dirs.close()
@@ -96,7 +88,7 @@ def test_strays(lab: Any) -> None:
         asked.append((topic, index, topic_id))
         return b"d" * 16 if known.get(topic) == topic_id else None
 
-    dirs = started(lab, "/data", belongs=belongs)
+    dirs = lab.started("/data", belongs=belongs)
     assert sorted(asked) == [("again", 0, ID), ("gone", 0, ID), ("t", 0, ID)]
     assert sorted(dirs.logs) == [("t", 0)]
     found = [parse_name(name) for name in names(lab, "/data")]
@@ -104,24 +96,24 @@ def test_strays(lab: Any) -> None:
     # A new partition of the name takes the place, and the stray stays for whoever wants it.
     assert dirs.create("again", 0, OTHER, LogConfig()).log_end_offset == 0
     dirs.close()
-    dirs = started(lab, "/data", belongs=belongs)
+    dirs = lab.started("/data", belongs=belongs)
     lab.clock.advance(10**9)
     assert len(names(lab, "/data")) == 4 and sorted(dirs.logs) == [("again", 0), ("t", 0)]
 
 
 def test_a_copy_without_an_id_gives_way(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     log = dirs.create("t", 0, ID, LogConfig(), dirs.directory_ids["/a"])
     lab.append(log)
     dirs.close()
     make(lab, "/b/t-0", None)
-    dirs = started(lab, "/a", "/b", belongs=lambda *_: b"d" * 16)
+    dirs = lab.started("/a", "/b", belongs=lambda *_: b"d" * 16)
     assert dirs.logs["t", 0].log_dir.path == "/a" and dirs.logs["t", 0].log_end_offset == 1
     assert [parse_name(name) for name in names(lab, "/b")] == [("t", 0, "-stray")]
 
 
 def test_an_unfinished_move_that_the_metadata_has_taken_over(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     home = dirs.directory_ids["/b"]
     log = dirs.create("t", 0, ID, LogConfig(), dirs.directory_ids["/a"])
     lab.append(log)
@@ -129,7 +121,7 @@ def test_an_unfinished_move_that_the_metadata_has_taken_over(lab: Any) -> None:
     make(lab, f"/b/t-0.{HEX}-future", ID)
     make(lab, f"/a/u-0.{HEX}-future", ID)
     lab.disk.write_atomic(f"/b/t-0.{HEX}-future/marker", b"")
-    dirs = started(lab, "/a", "/b", belongs=lambda *_: home)
+    dirs = lab.started("/a", "/b", belongs=lambda *_: home)
     assert dirs.logs["t", 0].directory == "/b/t-0" and lab.disk.exists("/b/t-0/marker")
     assert [parse_name(name) for name in names(lab, "/a")] == [("t", 0, "-delete"), ("u", 0, "-future")]
     lab.clock.advance(60_000)
@@ -137,7 +129,7 @@ def test_an_unfinished_move_that_the_metadata_has_taken_over(lab: Any) -> None:
 
 
 def test_no_further_log_once_it_is_stopped(lab: Any) -> None:
-    dirs = started(lab, "/data")
+    dirs = lab.started("/data")
     for n in range(5):
         dirs.create("t", n, ID, LogConfig())
     dirs.close()
@@ -191,12 +183,12 @@ def test_several_threads(tmp_path: Path, monkeypatch: Any) -> None:
 
 
 def test_a_clean_start_has_nothing_to_complain_of(lab: Any, caplog: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     for n in range(4):
         log = dirs.create("t", n, ID, LogConfig())
         for _ in range(n):
             lab.append(log, lab.batch(3))
     dirs.close(7)
     caplog.clear()
-    assert [log.log_end_offset for _, log in sorted(started(lab, "/a", "/b").logs.items())] == [0, 3, 6, 9]
+    assert [log.log_end_offset for _, log in sorted(lab.started("/a", "/b").logs.items())] == [0, 3, 6, 9]
     assert [r.message for r in caplog.records if r.levelname != "INFO"] == []

@@ -59,16 +59,8 @@ def lab(lab: Any) -> Any:
     return lab
 
 
-def started(lab: Any, *paths: str, **kwargs: Any) -> LogDirs:
-    dirs: LogDirs = lab.dirs(*paths)
-    dirs.open()
-    dirs.format("cluster", 1)
-    dirs.load(**kwargs)
-    return dirs
-
-
 def test_what_is_told_of_a_failure(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     ids = dict(dirs.directory_ids)
     logs = [dirs.create("t", n, ID, LogConfig()) for n in range(4)]
     lost = [log for log in logs if log.log_dir.path == "/b"]
@@ -86,7 +78,7 @@ def test_what_is_told_of_a_failure(lab: Any) -> None:
 
 
 def test_only_new_partitions_are_made_beside_a_failed_directory(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     dirs.directories[1].fail(OSError(errno.EIO, "Input/output error"))
     lab.clock.advance(0)
     with pytest.raises(KafkaError) as caught:
@@ -97,7 +89,7 @@ def test_only_new_partitions_are_made_beside_a_failed_directory(lab: Any) -> Non
 
 
 def test_a_new_partition_goes_where_the_disk_works(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     dirs.create("t", 0, ID, LogConfig())
     lab.disk.broken.add("/b")
     # /b has the fewest, and fails at that.
@@ -122,12 +114,12 @@ def test_a_new_partition_goes_where_the_disk_works(lab: Any) -> None:
     ids=["unreadable", "meta.properties unreadable", "unknown version", "no directory id"],
 )
 def test_offline_from_the_start(lab: Any, break_it: Any, caplog: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     for n in range(2):
         lab.append(dirs.create("t", n, ID, LogConfig()))
     dirs.close(7)
     break_it(lab.disk)
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     assert [directory.path for directory in dirs.online] == ["/a"] and list(dirs.directory_ids) == ["/a"]
     assert [log.log_dir.path for log in dirs.logs.values()] == ["/a"]
     assert dirs.previous_broker_epoch == -1  # not everything was there when the last life ended
@@ -137,7 +129,7 @@ def test_offline_from_the_start(lab: Any, break_it: Any, caplog: Any) -> None:
 
 
 def test_nothing_is_missing_when_the_directory_is_back(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     logs = [dirs.create("t", n, ID, LogConfig()) for n in range(2)]
     for log in logs:
         lab.append(log, lab.batch(3))
@@ -149,7 +141,7 @@ def test_nothing_is_missing_when_the_directory_is_back(lab: Any) -> None:
     lab.append(kept, lab.batch(2))
     dirs.close(7)
     lab.disk.broken.clear()
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     assert {key: log.log_end_offset for key, log in dirs.logs.items()} == {
         ("t", lost.partition): 3,
         ("t", 1 - lost.partition): 5,
@@ -158,12 +150,12 @@ def test_nothing_is_missing_when_the_directory_is_back(lab: Any) -> None:
 
 
 def test_a_partition_that_cannot_be_loaded_takes_its_directory_offline(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     for n in range(4):
         dirs.create("t", n, ID, LogConfig())
     dirs.close(7)
     lab.disk.write_atomic("/b/t-1/partition.metadata", b"hello")
-    dirs = started(lab, "/a", "/b", belongs=lambda *_: ID)
+    dirs = lab.started("/a", "/b", belongs=lambda *_: ID)
     assert sorted(dirs.logs) == [("t", 0), ("t", 2)]
     lab.clock.advance(0)
     assert list(dirs.directory_ids) == ["/a"]
@@ -178,10 +170,10 @@ def test_all_directories_unusable(lab: Any) -> None:
 
 
 def test_the_epochs_of_the_clean_stops_must_agree(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     dirs.close(7)
     lab.disk.write_atomic("/b/.kafka_cleanshutdown", b'{"version":0,"brokerEpoch":6}')
-    assert started(lab, "/a", "/b").previous_broker_epoch == -1
+    assert lab.started("/a", "/b").previous_broker_epoch == -1
 
 
 def test_the_same_directory_twice(lab: Any, tmp_path: Path) -> None:
@@ -227,7 +219,7 @@ def test_an_old_file_gets_a_directory_id(lab: Any) -> None:
 
 
 def test_a_start_that_is_refused_leaves_clean_directories_clean(lab: Any) -> None:
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     for n in range(2):
         lab.append(dirs.create("t", n, ID, LogConfig()))
     dirs.close(7)
@@ -240,7 +232,7 @@ def test_a_start_that_is_refused_leaves_clean_directories_clean(lab: Any) -> Non
     refused.close()
     lab.disk.remove_tree("/b/lost+found")
     assert lab.disk.read("/a/recovery-point-offset-checkpoint") == checkpoint
-    dirs = started(lab, "/a", "/b")
+    dirs = lab.started("/a", "/b")
     assert dirs.previous_broker_epoch == 7
     crash_of = lab.dirs("/a", "/b")
     dirs.release()

@@ -138,10 +138,8 @@ def begin_quorum_epoch(
     raft: Raft, request: BeginQuorumEpochRequest, listener_name: str, now_ms: float
 ) -> BeginQuorumEpochResponse:
     """A leader makes itself known."""
-    if error_code := voter_only_error(raft, request.leader_id, request.epoch):
+    if error_code := _hear_leader(raft, request, now_ms):
         return BeginQuorumEpochResponse(raft.hint(listener_name), error_code)
-    endpoints = request.endpoints or raft.voters.endpoints(request.leader_id)
-    transitions.maybe_transition(raft, request.leader_id, request.epoch, endpoints, now_ms)
     error_code = errors.NONE if is_meant(raft, request.voter) else errors.INVALID_VOTER_KEY
     return BeginQuorumEpochResponse(raft.hint(listener_name), error_code)
 
@@ -150,14 +148,21 @@ def end_quorum_epoch(
     raft: Raft, request: EndQuorumEpochRequest, listener_name: str, now_ms: float
 ) -> EndQuorumEpochResponse:
     """The leader resigns: the one with the longest log stands at once, the others later and later."""
-    if error_code := voter_only_error(raft, request.leader_id, request.epoch):
+    if error_code := _hear_leader(raft, request, now_ms):
         return EndQuorumEpochResponse(raft.hint(listener_name), error_code)
-    endpoints = request.endpoints or raft.voters.endpoints(request.leader_id)
-    transitions.maybe_transition(raft, request.leader_id, request.epoch, endpoints, now_ms)
     state = raft.state
     if isinstance(state, Follower) and state.leader_id == request.leader_id:
         state.fetch_deadline_ms = now_ms + _election_backoff_ms(raft, request.preferred_candidates)
     return EndQuorumEpochResponse(raft.hint(listener_name))
+
+
+def _hear_leader(raft: Raft, request: BeginQuorumEpochRequest | EndQuorumEpochRequest, now_ms: float) -> int:
+    """Take over what a leader says of itself; an error code where it may not say it."""
+    if error_code := voter_only_error(raft, request.leader_id, request.epoch):
+        return error_code
+    endpoints = request.endpoints or raft.voters.endpoints(request.leader_id)
+    transitions.maybe_transition(raft, request.leader_id, request.epoch, endpoints, now_ms)
+    return errors.NONE
 
 
 def _election_backoff_ms(raft: Raft, preferred: tuple[ReplicaKey, ...]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,20 +14,7 @@ import pytest
 from klamm.cli.main import main
 from klamm.log import checkpoint
 from klamm.log.disk import RealDisk
-from tests.log.data_directory import flip, make_data_directory
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "data"
-    make_data_directory(path)
-    return path
-
-
-@pytest.fixture
-def data(sound: Path, tmp_path: Path) -> Path:
-    shutil.copytree(sound, tmp_path / "data")
-    return tmp_path / "data"
+from tests.log.data_directory import flip, logs
 
 
 @pytest.fixture
@@ -42,10 +28,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 
 def contents(path: Path) -> dict[str, bytes]:
     return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
-
-
-def logs(data: Path) -> list[Path]:
-    return sorted((data / "t-0").glob("*.log"))
 
 
 def steps(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +13,7 @@ from klamm.log.disk import ReadOnlyDisk
 from klamm.log.verify.directory_check import DirectoryChecked, check_directory
 from klamm.log.verify.findings import ERROR, INFO, Finding
 from klamm.metadata.storage_check import check_storage
-from tests.log.data_directory import data_rows, flip, make_data_directory
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "data"
-    make_data_directory(path)
-    return path
-
-
-@pytest.fixture
-def data(sound: Path, tmp_path: Path) -> Path:
-    shutil.copytree(sound, tmp_path / "data")
-    return tmp_path / "data"
+from tests.log.data_directory import data_rows, flip, logs
 
 
 def verify(path: Path, *more: Path, is_deep: bool = True) -> tuple[list[Finding], list[DirectoryChecked]]:
@@ -40,10 +26,6 @@ def verify(path: Path, *more: Path, is_deep: bool = True) -> tuple[list[Finding]
 
 def bad(path: Path, *more: Path, is_deep: bool = True) -> list[Finding]:
     return [finding for finding in verify(path, *more, is_deep=is_deep)[0] if finding.severity != INFO]
-
-
-def logs(data: Path) -> list[Path]:
-    return sorted((data / "t-0").glob("*.log"))
 
 
 def test_a_sound_directory(data: Path) -> None:
