@@ -147,6 +147,10 @@ class Network(Protocol):
         """Accept connections and give each a protocol of `factory`. Raises OSError."""
         ...
 
+    async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+        """Connect to an address; the protocol is told of it before this returns. Raises OSError."""
+        ...
+
 
 class _TcpListening:
     def __init__(self, server: asyncio.Server) -> None:
@@ -163,3 +167,6 @@ class TcpNetwork:
     async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
         loop = asyncio.get_running_loop()
         return _TcpListening(await loop.create_server(factory, host or None, port, backlog=511))
+
+    async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+        await asyncio.get_running_loop().create_connection(factory, host, port)

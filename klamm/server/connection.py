@@ -16,8 +16,8 @@ from typing import Final, Protocol, cast
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers
 from klamm.kproto.schema import RecordBytes
+from klamm.reply import Reply
 from klamm.server.memory import RequestMemory
-from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 MAX_IN_FLIGHT: Final = 256

@@ -13,7 +13,7 @@ from klamm.kproto import apis, errors
 from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, read_api, read_request_header, response_prefix
 from klamm.kproto.schema import Message, RecordBytes
-from klamm.server.reply import Reply
+from klamm.reply import Reply
 from klamm.server.request import RequestContext
 from klamm.server.routes import Route, route
 

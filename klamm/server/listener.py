@@ -10,10 +10,10 @@ from typing import Protocol
 
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, SpareBuffers
+from klamm.reply import Reply
 from klamm.seams import Clock, Listening, Network, Timer
 from klamm.server.connection import Answer, Connection
 from klamm.server.memory import RequestMemory
-from klamm.server.reply import Reply
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from klamm.kproto import apis
 from klamm.kproto.apis import APIS, Api
 from klamm.kproto.schema import Message
-from klamm.server.reply import Reply
+from klamm.reply import Reply
 
 if TYPE_CHECKING:
     from klamm.server.broker import Broker

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from klamm.kproto.errors import ProtocolError
+from klamm.reply import Reply
 from klamm.seams import SystemClock, TcpNetwork
 from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, WRITE_BUFFER_BYTES, Answer, Connection
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
-from klamm.server.reply import Reply
 
 Serve = Callable[[memoryview], "Answer | Reply[Answer] | Awaitable[Answer]"]
 

@@ -13,10 +13,10 @@ from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.kproto.schema import Message
 from klamm.log.partition_log import FetchData
+from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.fetch_sessions import Fetch, Want
 from klamm.server.partition import Partition
-from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 Topic = FetchResponse.FetchableTopicResponse

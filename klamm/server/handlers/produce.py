@@ -24,10 +24,10 @@ from klamm.kproto.schema import Message
 from klamm.log.io_thread import Completion
 from klamm.log.partition_log import Appended
 from klamm.log.validation import InvalidRecords, NotOneBatch
+from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.dispatch import AcksZeroError
 from klamm.server.partition import Partition
-from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 
 

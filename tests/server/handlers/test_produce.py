@@ -13,9 +13,9 @@ from klamm.kproto.frame import SCRATCH_BYTES
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.log.log_config import LogConfig
 from klamm.log.partition_log import LARGE_WRITE_BYTES
+from klamm.reply import Reply
 from klamm.server.handlers import produce
 from klamm.server.partition import Partition
-from klamm.server.reply import Reply
 from klamm.server.request import RequestContext
 from tests.log.conftest import Lab
 

@@ -7,8 +7,8 @@ import socket
 import struct
 
 from klamm.kproto.errors import ProtocolError
+from klamm.reply import Reply
 from klamm.server.connection import Answer
-from klamm.server.reply import Reply
 from tests.server.test_connection import FakeServer, frame, listening, until
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -27,6 +28,21 @@ class Reply(Generic[R]):
             self._result = result
         else:
             self._waiting(result)
+
+    def future(self) -> asyncio.Future[R]:
+        """The answer for who awaits it; in place of `then`."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+        def resolved(result: R | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.then(resolved)
+        return future
 
     def then(self, waiting: Callable[[R | Exception], None]) -> None:
         """Have `waiting(answer or error)` called, now if it is there already. To be called once."""
