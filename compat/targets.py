@@ -150,6 +150,7 @@ class _ProcessTarget(ABC):
         self.started_in_s = 0.0
         """What the last start took, from the process to its first answer."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
 
     @abstractmethod
     def _command(self) -> Sequence[str]: ...
@@ -168,23 +169,31 @@ class _ProcessTarget(ABC):
         return self._process.pid
 
     def start(self) -> None:
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start the process and do not wait: nodes of one cluster become ready only together."""
         if self._process is not None:
             raise RuntimeError(f"{self.name} is running already")
         command = self._command()
-        began = time.monotonic()
+        self._began = time.monotonic()
         with open(self.log_file, "ab") as log:
             self._process = self._spawn(command, log)
         atexit.register(self.kill)
-        deadline = began + START_TIMEOUT_S
+
+    def await_ready(self) -> None:
+        """Return when the launched process answers. Raises RuntimeError with its log when it ends or is too late."""
+        assert self._process is not None
         while not self._is_ready():
             if (status := self._process.poll()) is not None:
                 self.kill()
                 raise RuntimeError(f"{self.name} ended with status {status} before it served:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._began + START_TIMEOUT_S:
                 self.kill()
                 raise RuntimeError(f"{self.name} did not serve within {START_TIMEOUT_S:.0f} s:\n{self.log_tail()}")
             time.sleep(0.005)
-        self.started_in_s = time.monotonic() - began
+        self.started_in_s = time.monotonic() - self._began
 
     def _spawn(self, command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -194,10 +203,14 @@ class _ProcessTarget(ABC):
     def stop(self) -> None:
         if self._process is None:
             return
-        process = self._process
-        process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
+        self.await_end()
+
+    def await_end(self) -> None:
+        """Wait for a process that was told to stop; a status other than a clean one is an error."""
+        assert self._process is not None
         try:
-            status = process.wait(STOP_TIMEOUT_S)
+            status = self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise RuntimeError(
@@ -328,13 +341,16 @@ class KafkaTarget(_ProcessTarget):
 
     def _format(self, settings: Path) -> None:
         done = subprocess.run(
-            self._java("kafka.tools.StorageTool", "format", "--standalone", "--config", str(settings),
+            self._java("kafka.tools.StorageTool", "format", *self._format_arguments(), "--config", str(settings),
                        "--cluster-id", "a2xhbW0tY29tcGF0LTAwMQ"),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"kafka-storage format failed:\n{done.stdout}{done.stderr}")
         self._is_formatted = True
+
+    def _format_arguments(self) -> list[str]:
+        return ["--standalone"]
 
     def _is_ready(self) -> bool:
         return answers_api_versions(self.port)
