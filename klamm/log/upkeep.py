@@ -279,6 +279,8 @@ def truncate_to(log: PartitionLog, offset: int) -> bool:
     if log.has_pending_writes:
         raise RuntimeError("a log with pending writes cannot be truncated")
     if offset >= log.log_end_offset:
+        # A leader that was replaced before it wrote anything has noted an epoch that its successor may not know.
+        log.epochs.truncate_from_end(log.log_end_offset)
         return False
     _settle(log)
     if offset <= log.segments[0].base_offset:
