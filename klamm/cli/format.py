@@ -14,7 +14,9 @@ feature levels beforehand.
 
 examples:
   klamm format --data-dir data --cluster-id MkU3OEVBNTcwNTJENDM2Qk
-  klamm format --config server.properties --feature metadata.version=27"""
+  klamm format --config server.properties --feature metadata.version=27
+  klamm format --config server.properties --cluster-id MkU3OEVBNTcwNTJENDM2Qk \\
+    --initial-controllers 1@127.0.0.1:9093:JEXY6aqzQY-32P5TStzaFg,2@127.0.0.1:9095:MvDxzVmcRsaTz33bUuRU6A"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cluster-id", metavar="ID", help="the cluster's id (default: a new one)")
     parser.add_argument(
         "--feature", metavar="NAME=LEVEL", action="append", default=[], help="a feature's level; may be repeated"
+    )
+    voters = parser.add_mutually_exclusive_group()
+    voters.add_argument("--standalone", action="store_true", help="this controller is the only voter (default)")
+    voters.add_argument(
+        "--initial-controllers",
+        metavar="LIST",
+        help="the voters of a new quorum: id@host:port:directory-id, separated by commas",
+    )
+    voters.add_argument(
+        "--no-initial-controllers", action="store_true", help="the node is no voter of a new quorum: it will find them"
     )
     parser.add_argument(
         "--ignore-formatted", action="store_true", help="succeed when the directories are formatted already"
@@ -47,38 +59,28 @@ def run(args: argparse.Namespace) -> int:
 def _format(args: argparse.Namespace) -> int:
     from klamm.kproto.uuids import uuid_bytes
     from klamm.log.disk import RealDisk
-    from klamm.log.io_thread import InlineIo
-    from klamm.log.log_dirs import LogDirs
-    from klamm.metadata.storage_format import FormatOptions, open_storage
-    from klamm.seams import StoppedClock, SystemEntropy
+    from klamm.server.formatting import format_directories, parse_initial_controllers
 
     config = load_config(args, os.environ)
     cluster_id = args.cluster_id or config.cluster_id
     if cluster_id is not None:
         uuid_bytes(cluster_id)
-    io = InlineIo()
-    log_dirs = LogDirs(
-        config.log_dirs,
-        disk=RealDisk(),
-        clock=StoppedClock(),
-        entropy=SystemEntropy(),
-        writer=io,
-        flusher=io,
-        metadata_path=config.metadata_log_dir,
-    )
-    options = FormatOptions(
-        config.node_id,
-        cluster_id,
-        is_standalone=not config.quorum_voters,
+    voters = None
+    if args.initial_controllers:
+        voters = parse_initial_controllers(args.initial_controllers, config.listeners.controller_names[0])
+        if "controller" in config.roles and voters.voter(config.node_id) is None:
+            raise ValueError(f"node {config.node_id} is a controller and not among the --initial-controllers")
+    storage, failures = format_directories(
+        config,
+        RealDisk(),
+        cluster_id=cluster_id,
+        is_standalone="controller" in config.roles and not args.no_initial_controllers,
+        initial_voters=voters,
         feature_levels=_levels(args.feature),
-        metadata_dir=config.metadata_log_dir,
     )
-    storage = open_storage(log_dirs, options)
-    log_dirs.release()
-    for directory in log_dirs.directories:
-        if directory.failure is not None:
-            print(f"klamm: {directory.path} cannot be formatted: {directory.reason}", file=sys.stderr)
-            return 1
+    for path, reason in failures:
+        print(f"klamm: {path} cannot be formatted: {reason}", file=sys.stderr)
+        return 1
     if not storage.was_formatted:
         print(f"{', '.join(config.log_dirs)}: formatted already, cluster id {storage.cluster_id}")
         return 0 if args.ignore_formatted else 1

@@ -1,4 +1,4 @@
-"""`klamm start`: run one node until it is told to stop."""
+"""`klamm start`: run one node until it is told to stop, or a cluster of them (`start_cluster.py`)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ variables (named as in the Kafka images: KAFKA_NUM_PARTITIONS sets num.partition
 examples:
   klamm start                                   127.0.0.1:9092, data in ./klamm-data
   klamm start --memory --port 0                 a free port, no files
+  klamm start --brokers 3                       a cluster on 127.0.0.1:9092 to 9094, data in ./klamm-data/node-1, ...
+  klamm start --brokers 3 --controllers 3       the same with controllers of their own
   klamm start --config server.properties --override log.retention.hours=1"""
 
 
@@ -51,7 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", action="store_true", help="keep everything in memory and write no file")
     parser.add_argument("--port", type=int, metavar="PORT", help="the port of the first listener; 0 picks a free one")
     parser.add_argument("--host", metavar="HOST", help="the address of the first listener (default: 127.0.0.1)")
-    parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the broker serves")
+    parser.add_argument("--brokers", type=int, metavar="N", help="run a cluster: N brokers, each a process of its own")
+    parser.add_argument(
+        "--controllers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --brokers: N controllers of their own (default: the brokers are the controllers too)",
+    )
+    parser.add_argument("--restart", action="store_true", help="with --brokers: start a node again when it dies")
+    parser.add_argument("--end-with", type=int, metavar="FD", help=argparse.SUPPRESS)
+    parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the node, or all nodes, serve")
     parser.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="one line an event (default: text)"
     )
@@ -70,6 +82,12 @@ def run(args: argparse.Namespace) -> int:
 
     configure(args.log_format, args.log_level)
     try:
+        if args.brokers is not None:
+            from klamm.cli.start_cluster import run_cluster
+
+            return run_cluster(args, os.environ, DEFAULT_DATA_DIR)
+        if args.controllers or args.restart:
+            raise ConfigError("--controllers" if args.controllers else "--restart", "", "--brokers beside it")
         config = load_config(args, os.environ, args.host, args.port, args.memory)
         return _serve(args, config)
     except (ConfigError, LogDirError, StorageError, InvalidMetaProperties, ProtocolError) as error:
@@ -146,6 +164,8 @@ async def _run_node(args: argparse.Namespace, config: BrokerConfig) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if args.end_with is not None:
+        loop.add_reader(args.end_with, stop.set)  # its other end is closed: whoever started this node is gone
     node = Node(config, disk=MemoryDisk() if args.memory else RealDisk())
     stopping: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
     if not await _start(node, stopping):
@@ -155,7 +175,8 @@ async def _run_node(args: argparse.Namespace, config: BrokerConfig) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     if args.ready_file:
-        _write_ready(args.ready_file, node)
+        row = {"id": node.node_id, "pid": os.getpid(), "address": node.bootstrap_servers, "roles": sorted(config.roles)}
+        write_ready(args.ready_file, {"bootstrap_servers": node.bootstrap_servers, "nodes": [row]})
     waited: list[asyncio.Future[Any]] = [stopping, node.failed]
     await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     if node.failed.done():
@@ -196,12 +217,8 @@ def _show_progress(done: int, total: int) -> None:
         print(f"\rloading logs: {done} of {total} ({done * 100 // total}%)", end=end, file=sys.stderr, flush=True)
 
 
-def _write_ready(path: str, node: Node) -> None:
+def write_ready(path: str, ready: Mapping[str, Any]) -> None:
     """The ready file appears whole or not at all."""
-    ready = {
-        "bootstrap_servers": node.bootstrap_servers,
-        "nodes": [{"id": node.node_id, "pid": os.getpid(), "address": node.bootstrap_servers}],
-    }
     with open(f"{path}.tmp", "w", encoding="utf-8") as file:
         json.dump(ready, file)
     os.replace(f"{path}.tmp", path)

@@ -1,7 +1,8 @@
 """Log directories before their first use: what `klamm format` and a first start write into them.
 
 `meta.properties` is written last, so that a directory that was formatted half is formatted again. The files are those
-of `kafka-storage format --standalone`, or without a voter set where `controller.quorum.voters` names the voters.
+of `kafka-storage format` with `--standalone` or `--initial-controllers`; without a voter set where the node is no voter
+from the beginning, or `controller.quorum.voters` names the voters.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class FormatOptions(NamedTuple):
     """`cluster_id` None draws one. `feature_levels`: other levels than those a new 4.3 cluster has.
 
     `controller_endpoints` are where this node's controller listens, written into the voter set; `is_standalone` is
-    false when the voters are static (`controller.quorum.voters`). `metadata_dir` is one of the log directories, the
-    first if None.
+    false when the voters are static (`controller.quorum.voters`) or the node is to find them. `initial_voters` are all
+    voters of a new quorum (KIP-853): a node that is one of them gets the directory id that it has there.
+    `metadata_dir` is one of the log directories, the first if None.
     """
 
     node_id: int
@@ -52,6 +54,7 @@ class FormatOptions(NamedTuple):
     is_standalone: bool = True
     feature_levels: Mapping[str, int] = {}
     metadata_dir: str | None = None
+    initial_voters: VoterSet = VoterSet(())
 
 
 def open_storage(log_dirs: LogDirs, options: FormatOptions) -> Storage:
@@ -102,13 +105,25 @@ def _agree(log_dirs: LogDirs, found: MetaProperties | None, options: FormatOptio
             raise StorageError(f"{directory.path} has no meta.properties but holds data ({names[0]}): whose is it?")
     fresh = {d.path: log_dirs.entropy.uuid() for d in log_dirs.healthy if d.path not in ids}
     if found is None:
-        voter = Voter(options.node_id, fresh[metadata_dir.path], options.controller_endpoints)
-        _write_quorum(metadata_dir, voter, options, log_dirs.clock.time_ms())
+        own = options.initial_voters.voter(options.node_id)
+        if own is not None:
+            fresh[metadata_dir.path] = own.directory_id
+        voters = _first_voters(options, own, fresh[metadata_dir.path])
+        _write_quorum(metadata_dir, voters, options, log_dirs.clock.time_ms())
     for directory in log_dirs.healthy:
         if (directory_id := fresh.get(directory.path)) is not None:
             directory.write_meta_properties(MetaProperties(cluster_id, options.node_id, directory_id))
             ids[directory.path] = directory_id
     return Storage(cluster_id, options.node_id, ids[metadata_dir.path], found is None)
+
+
+def _first_voters(options: FormatOptions, own: Voter | None, directory_id: bytes) -> VoterSet | None:
+    """The voter set that this node starts with; None when it is to learn it."""
+    if options.initial_voters.voters:
+        return None if own is None else options.initial_voters
+    if not options.is_standalone:
+        return None
+    return VoterSet((Voter(options.node_id, directory_id, options.controller_endpoints),))
 
 
 def _partitions_in(directory: LogDir) -> list[str]:
@@ -138,7 +153,7 @@ def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[M
     ]
 
 
-def _write_quorum(metadata_dir: LogDir, voter: Voter, options: FormatOptions, now_ms: int) -> None:
+def _write_quorum(metadata_dir: LogDir, voters: VoterSet | None, options: FormatOptions, now_ms: int) -> None:
     disk = metadata_dir.disk
     levels = {**features.BOOTSTRAP, **options.feature_levels}
     rows = bootstrap_records(options.feature_levels)
@@ -147,14 +162,14 @@ def _write_quorum(metadata_dir: LogDir, voter: Voter, options: FormatOptions, no
     disk.make_directory(directory)
     disk.write_atomic(f"{metadata_dir.path}/{BOOTSTRAP_FILE}", data)
     partition_metadata.write_topic_id(disk, f"{directory}/{partition_metadata.FILE}", METADATA_TOPIC_ID)
-    if options.is_standalone:
+    if voters is not None:
         snapshot = encode_snapshot(
             [],
             levels[features.METADATA_VERSION],
             timestamp_ms=now_ms,
             last_contained_log_timestamp=now_ms,
             kraft_version=1,
-            voters=VoterSet((voter,)),
+            voters=voters,
         )
         disk.write_atomic(f"{directory}/{file_name(BOOTSTRAP_SNAPSHOT)}", snapshot)
         disk.protect(f"{directory}/{file_name(BOOTSTRAP_SNAPSHOT)}")

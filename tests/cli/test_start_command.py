@@ -61,7 +61,8 @@ def started(directory: Path, *arguments: str, **environment: str) -> Iterator[tu
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_starts_tells_where_and_stops_cleanly(tmp_path: Path, number: int) -> None:
     with started(tmp_path, "--data-dir", "d") as (process, ready):
-        assert ready["nodes"] == [{"id": 1, "pid": process.pid, "address": ready["bootstrap_servers"]}]
+        row = {"id": 1, "pid": process.pid, "address": ready["bootstrap_servers"], "roles": ["broker", "controller"]}
+        assert ready["nodes"] == [row]
         WireClient(ready["bootstrap_servers"]).close()
         process.send_signal(number)
         assert process.wait(20) == 0
@@ -112,6 +113,9 @@ def test_a_directory_is_for_one_node(tmp_path: Path) -> None:
         (["--config", "/no/such/file"], ["/no/such/file"]),
         (["--override", "listeners=NONSENSE"], ["listeners"]),
         (["--data-dir", "/proc/nothing"], ["/proc/nothing"]),
+        (["--brokers", "0"], ["--brokers", "at least one"]),
+        (["--brokers", "3", "--override", "node.id=4"], ["node.id", "lays out itself"]),
+        (["--controllers", "3"], ["--brokers"]),
     ],
 )
 def test_what_is_wrong_is_told_by_name(arguments: list[str], words: list[str]) -> None:
@@ -177,6 +181,56 @@ def test_format(tmp_path: Path) -> None:
         failed = run("format", "--data-dir", str(tmp_path / "other"), *bad)
         assert failed.returncode == 1
         assert "Traceback" not in failed.stderr
+
+
+def test_format_as_one_of_three_controllers(tmp_path: Path) -> None:
+    ids = ("JEXY6aqzQY-32P5TStzaFg", "MvDxzVmcRsaTz33bUuRU6A", "07R5amHmR32VDA6jHkGbTA")
+    voters = ",".join(f"{number}@127.0.0.1:909{number}:{ids[number - 1]}" for number in (1, 2, 3))
+    arguments = ["format", "--data-dir", str(tmp_path / "d"), "--override", "node.id=2"]
+    stranger = run(*arguments[:-1], "node.id=4", "--initial-controllers", voters)
+    assert stranger.returncode == 1
+    assert "node 4" in stranger.stderr
+    done = run(*arguments, "--initial-controllers", voters)
+    assert done.returncode == 0, done.stderr
+    assert f"directory.id={ids[1]}" in (tmp_path / "d/meta.properties").read_text()
+    assert (tmp_path / "d/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint").exists()
+    for wrong in ("1@127.0.0.1:9091", f"{voters},{voters}", "one@h:1:" + ids[0]):
+        failed = run("format", "--data-dir", str(tmp_path / "e"), "--initial-controllers", wrong)
+        assert failed.returncode == 1
+        assert len(failed.stderr.splitlines()) == 1, failed.stderr
+    assert run("format", "--data-dir", str(tmp_path / "f"), "--no-initial-controllers").returncode == 0
+    assert not list((tmp_path / "f/__cluster_metadata-0").glob("*.checkpoint"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cluster_of_one_process(tmp_path: Path, number: int) -> None:
+    with started(tmp_path, "--data-dir", "d", "--brokers", "1") as (process, ready):
+        (row,) = ready["nodes"]
+        assert row["pid"] != process.pid
+        assert row["address"] == ready["bootstrap_servers"]
+        WireClient(ready["bootstrap_servers"]).close()
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        said = process.stderr.read().splitlines()
+    assert said
+    assert all(line.startswith("node-1 | ") for line in said)
+    assert (tmp_path / "d/node-1/data/.kafka_cleanshutdown").exists()
+    with started(tmp_path, "--data-dir", "d", "--brokers", "1"):
+        pass
+    single = run("start", "--port", "0", "--data-dir", str(tmp_path / "d"))
+    assert single.returncode == 1
+    assert "node-1" in single.stderr
+
+
+def test_a_cluster_in_memory_leaves_no_file(tmp_path: Path) -> None:
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    with started(tmp_path, "--memory", "--brokers", "1", **environment) as (process, ready):
+        WireClient(ready["bootstrap_servers"]).close()
+        process.terminate()
+        assert process.wait(20) == 0
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
 
 
 def test_version_and_help() -> None:

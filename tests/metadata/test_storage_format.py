@@ -10,7 +10,7 @@ from klamm.kproto.uuids import METADATA_TOPIC_ID
 from klamm.log import meta_properties, partition_metadata
 from klamm.log.io_thread import InlineIo
 from klamm.log.log_dirs import LogDirs
-from klamm.metadata.raft.voters import VoterEndpoint
+from klamm.metadata.raft.voters import Voter, VoterEndpoint, VoterSet
 from klamm.metadata.snapshot_file import decode_snapshot
 from klamm.metadata.storage_format import FormatOptions, StorageError, bootstrap_records, open_storage
 
@@ -131,3 +131,14 @@ async def test_lower_levels_write_lower_records(lab: Any) -> None:
     again = await lab.start(options=FormatOptions(1, "c"))
     partition = again.image.topics.by_name["a"].partitions[0]
     assert (partition.isr, partition.leader, partition.elr) == ((1,), 1, ())
+
+
+def test_initial_voters(lab: Any, dirs: Any) -> None:
+    """A voter of a new quorum has the directory id that the others know it by; all of them begin with the same set."""
+    wanted = VoterSet.of(Voter(node_id, bytes([node_id]) * 16, HERE) for node_id in (1, 2, 3))
+    storage = open_storage(dirs("/a", "/b"), FormatOptions(2, "cluster", initial_voters=wanted))
+    assert storage.directory_id == bytes([2]) * 16
+    assert decode_snapshot(lab.disk.read(VOTERS_FILE), VOTERS_FILE).voters == wanted
+    stranger = open_storage(dirs("/c"), FormatOptions(4, "cluster", initial_voters=wanted))
+    assert stranger.directory_id not in [voter.directory_id for voter in wanted.voters]
+    assert not lab.disk.exists(VOTERS_FILE.replace("/a/", "/c/"))
