@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from klamm.kproto import compression, errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import HEADER
-from klamm.log import partition_metadata, upkeep, validation
+from klamm.log import follower_append, partition_metadata, upkeep, validation
 from klamm.log.epoch_checkpoint import LeaderEpochs
 from klamm.log.io_thread import Completion
 from klamm.log.partition_metadata import InconsistentTopicId
@@ -280,12 +280,13 @@ class PartitionLog:
             duplicate = self._check_producer(batch, attributes, producer_id, epoch, sequence, delta, origin)
             if duplicate is not None:
                 return self._duplicate(duplicate)
-        segment = self._segment_for(size, last_offset, max_timestamp, now_ms)
+        must_roll = self.must_roll(size, last_offset, max_timestamp, now_ms)
+        segment = upkeep.roll(self) if must_roll else self._active
         _PACK_OFFSET(batch, 0, first_offset)
         _PACK_EPOCH(batch, 12, leader_epoch)
         if leader_epoch != self.epochs.latest_epoch:
             self.epochs.assign(leader_epoch, first_offset)
-        written = self._write(segment, segment.size, batch, size, last_offset + 1)
+        written = self.write(segment, segment.size, batch, size, last_offset + 1)
         segment.append(size, last_offset, max_timestamp)
         if producer_id >= 0:
             self._note_producer(
@@ -297,59 +298,28 @@ class PartitionLog:
         append_time = now_ms if config.is_log_append_time else -1
         return Appended(first_offset, last_offset, append_time, self.log_start_offset, written)
 
-    def _segment_for(self, size: int, last_offset: int, max_timestamp: int, now_ms: int) -> LogSegment:
-        """The active segment, or a new one if the batch does not fit it or its time is over."""
+    def must_roll(self, size: int, last_offset: int, max_timestamp: int, now_ms: int) -> bool:
+        """Whether a batch needs a new segment: it does not fit the active one, or that one's time is over."""
         segment, config = self._active, self._config
         position = segment.size
-        if position and (
+        return position > 0 and (
             position + size > config.segment_bytes
             or last_offset - segment.base_offset > _INT32_MAX
             or segment.is_index_full
             or segment.is_due(max_timestamp, now_ms, config)
-        ):
-            return upkeep.roll(self)
-        return segment
+        )
 
     def append_as_follower(self, batches: Buffer) -> Appended | None:
         """Append batches as a leader has them, offsets and epochs included; a cut last one is left out.
 
-        None when there is no whole batch. Raises KafkaError: CORRUPT_MESSAGE for a damaged batch, or one below the
-        end of this log; KAFKA_STORAGE_ERROR.
+        `batches` must be left as it is until `written` is done. None when there is no whole batch. Raises KafkaError:
+        CORRUPT_MESSAGE for a damaged batch, or one below the end of this log; KAFKA_STORAGE_ERROR.
         """
-        found = []
-        expected = self.next_offset
-        for batch in records.batches(batches):
-            records.validate_batch(batch.view)
-            if batch.base_offset < expected:
-                raise KafkaError(
-                    errors.CORRUPT_MESSAGE, f"batch at offset {batch.base_offset} where {expected} was expected"
-                )
-            expected = batch.next_offset
-            found.append(batch)
-        if not found:
-            return None
-        if self.log_dir.failure is not None:
-            raise self.log_dir.storage_error()
-        written = None
-        now_ms = self.log_dir.clock.time_ms()
-        try:
-            for batch in found:
-                size, last_offset = batch.size_bytes, batch.last_offset
-                segment = self._segment_for(size, last_offset, batch.max_timestamp, now_ms)
-                if batch.partition_leader_epoch != self.epochs.latest_epoch:
-                    self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
-                written = self._write(segment, segment.size, batch.view, size, last_offset + 1)
-                segment.append(size, last_offset, batch.max_timestamp)
-                self.replay_producer(batch)
-        except OSError as error:
-            raise self.log_dir.fail(error) from error
-        if self.next_offset - self.synced_offset >= self._config.flush_messages:
-            self.sync_offset = self.next_offset
-            written = upkeep.flush(self)
-        return Appended(found[0].base_offset, expected - 1, -1, self.log_start_offset, written)
+        done = follower_append.append(self, batches)
+        return None if done is None else Appended(done[0], done[1], -1, self.log_start_offset, done[2])
 
-    def _write(self, segment: LogSegment, position: int, data: Buffer, size: int, end_offset: int) -> Completion | None:
-        """Write a batch at its place, now or on the writer thread. Raises OSError."""
+    def write(self, segment: LogSegment, position: int, data: Buffer, size: int, end_offset: int) -> Completion | None:
+        """Write whole batches at their place, now or on the writer thread. Raises OSError."""
         self.next_offset = end_offset
         if size < LARGE_WRITE_BYTES:
             if not self._pending:
@@ -396,7 +366,7 @@ class PartitionLog:
         return None
 
     def _duplicate(self, batch: BatchMetadata) -> Appended:
-        written = self._pending[-1][3] if self._pending else None
+        written = self.last_write
         if batch.last_offset - self.synced_offset >= self._config.flush_messages - 1:
             self.sync_offset = max(self.sync_offset, batch.last_offset + 1)
             written = upkeep.flush(self)  # the batch that it repeats waits for its sync, or was found by a restart
@@ -566,14 +536,24 @@ class PartitionLog:
 
         True when it has advanced.
         """
-        end_offset = self.log_end_offset
-        if self.sync_offset > self.synced_offset:
-            end_offset = max(self.high_watermark, min(end_offset, self.synced_offset))
+        end_offset = self.committable_end if self.sync_offset > self.synced_offset else self.log_end_offset
         if end_offset == self.high_watermark:
             return False
         self.high_watermark = end_offset
         self.update_last_stable_offset()
         return True
+
+    @property
+    def committable_end(self) -> int:
+        """How far this replica has the log, in the sense of the high watermark: synced, if that is asked for."""
+        if self.sync_offset > self.synced_offset:
+            return max(self.high_watermark, min(self.log_end_offset, self.synced_offset))
+        return self.log_end_offset
+
+    @property
+    def last_write(self) -> Completion | None:
+        """The end of the youngest write that is under way."""
+        return self._pending[-1][3] if self._pending else None
 
     def update_last_stable_offset(self) -> None:
         """The last stable offset is the high watermark, or where the oldest undecided transaction begins."""
