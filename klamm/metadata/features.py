@@ -1,9 +1,13 @@
-"""The features of Kafka 4.3 and their levels: what a node offers, what a new cluster starts with.
+"""The features of Kafka 4.3 and their levels: what a node offers, what a new cluster of any release starts with.
 
-Levels of metadata.version: 7 = 3.3-IV3 ... 30 = 4.3-IV0. klamm writes at 22 (4.0-IV0) and above.
+Levels of metadata.version: 7 = 3.3-IV3 ... 30 = 4.3-IV0. klamm writes at 22 (4.0-IV0) and above, and follows a cluster
+at 17 (3.7-IV2) and above.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 from klamm.metadata.image.cluster import VersionRange
 
@@ -18,6 +22,7 @@ STREAMS_VERSION = "streams.version"
 METADATA_VERSION_MIN = 7
 METADATA_VERSION_LATEST = 30
 METADATA_VERSION_WRITABLE_MIN = 22
+METADATA_VERSION_READABLE_MIN = 17
 
 SUPPORTED: dict[str, VersionRange] = {
     GROUP_VERSION: VersionRange(0, 1),
@@ -67,6 +72,80 @@ VERSION_NAMES: dict[int, str] = {
     30: "4.3-IV0",
 }
 """metadata.version level -> the name that tools show."""
+
+
+_DEFAULTS: Final[Mapping[str, tuple[tuple[int, int], ...]]] = {
+    ELR_VERSION: ((26, 1),),
+    GROUP_VERSION: ((22, 1),),
+    SHARE_VERSION: ((28, 1),),
+    STREAMS_VERSION: ((29, 1),),
+    TRANSACTION_VERSION: ((24, 2),),
+}
+"""Feature -> (metadata.version from which on, level of a cluster that is formatted at it)."""
+
+DEPENDENCIES: Final[Mapping[tuple[str, int], Mapping[str, int]]] = {(ELR_VERSION, 1): {METADATA_VERSION: 23}}
+"""(feature, level) -> the lowest levels of other features that it needs (KIP-1022)."""
+
+_CHANGES_RECORDS: Final = frozenset((7, 8, 11, 13, 14, 15, 17, 23, 30))
+"""The levels of metadata.version that brought new records or new fields."""
+
+
+def default_levels(metadata_version: int) -> dict[str, int]:
+    """The levels of a new cluster that is formatted at `metadata_version`, features at level 0 left out."""
+    levels = {METADATA_VERSION: metadata_version}
+    for name, steps in _DEFAULTS.items():
+        reached = [level for since, level in steps if metadata_version >= since]
+        if reached:
+            levels[name] = reached[-1]
+    return levels
+
+
+def metadata_version_of(release: str) -> int:
+    """The level of a release as people write it: "4.1-IV0", or "4.1" and "4.1.2" for the newest of that release.
+
+    Raises ValueError.
+    """
+    wanted = ".".join(release.split(".")[:2])
+    levels = [level for level, name in VERSION_NAMES.items() if wanted in (name, name.partition("-")[0])]
+    if not levels:
+        known = f"{VERSION_NAMES[METADATA_VERSION_MIN]} to {VERSION_NAMES[METADATA_VERSION_LATEST]}"
+        raise ValueError(f"there is no metadata.version {release}; known are {known}")
+    return levels[-1]
+
+
+def level_name(metadata_version: int) -> str:
+    """A level for people: "4.1-IV0", or the number when klamm does not know it."""
+    return VERSION_NAMES.get(metadata_version, str(metadata_version))
+
+
+def is_lossless(metadata_version: int, other: int) -> bool:
+    """Whether a cluster can go from the one level of metadata.version to the other, downward too, and lose nothing."""
+    low, high = sorted((metadata_version, other))
+    return not any(low < level <= high for level in _CHANGES_RECORDS)
+
+
+def unmet_dependency(name: str, level: int, levels: Mapping[str, int]) -> str | None:
+    """Why the feature cannot be at that level when the others are at `levels`; None if it can (KIP-1022)."""
+    for needed, needed_level in DEPENDENCIES.get((name, level), {}).items():
+        if levels.get(needed, 0) < needed_level:
+            return f"{name} could not be set to {level} because it depends on {needed} level {needed_level}"
+    return None
+
+
+def reason_not_readable(metadata_version: int) -> str | None:
+    """Why klamm cannot follow a cluster at that level; None if it can."""
+    if METADATA_VERSION_READABLE_MIN <= metadata_version <= METADATA_VERSION_LATEST:
+        return None
+    low, high = level_name(METADATA_VERSION_READABLE_MIN), level_name(METADATA_VERSION_LATEST)
+    return f"the cluster is at metadata.version {level_name(metadata_version)}; klamm reads {low} to {high}"
+
+
+def reason_not_writable(metadata_version: int) -> str | None:
+    """Why klamm cannot be the active controller of a cluster at that level; None if it can."""
+    if METADATA_VERSION_WRITABLE_MIN <= metadata_version <= METADATA_VERSION_LATEST:
+        return None
+    low, high = level_name(METADATA_VERSION_WRITABLE_MIN), level_name(METADATA_VERSION_LATEST)
+    return f"the cluster is at metadata.version {level_name(metadata_version)}; klamm writes {low} to {high}"
 
 
 def is_elr_supported(metadata_version: int) -> bool:

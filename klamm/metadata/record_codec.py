@@ -5,7 +5,7 @@ Reading takes every version of every type; the version to write follows from the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from klamm.kproto import metadata_records as m
 from klamm.kproto import records
@@ -49,37 +49,33 @@ TYPES: dict[int, type[Message]] = {
 """Record type id -> class."""
 
 
-def _partition_version(level: int) -> int:
-    return 2 if level >= 23 else 1 if level >= 17 else 0
+_PARTITION = ((23, 2), (17, 1))
+VERSIONS: dict[type[Message], tuple[tuple[int, int], ...]] = {
+    m.RegisterBrokerRecord: ((30, 4), (17, 3), (8, 2), (7, 1)),
+    m.PartitionRecord: _PARTITION,
+    m.PartitionChangeRecord: _PARTITION,
+}
+"""Record type -> (metadata.version from which on, version that is written), newest first. Below that, and for all other
+types, it is version 0, but for BrokerRegistrationChangeRecord."""
 
 
-def _register_broker_version(level: int) -> int:
-    return 4 if level >= 30 else 3 if level >= 17 else 2
+def record_version(record: Message, metadata_version: int) -> int:
+    """The version in which a controller at feature level `metadata_version` writes `record`."""
+    if type(record) is m.BrokerRegistrationChangeRecord:
+        return _registration_change_version(record)
+    for since, version in VERSIONS.get(type(record), ()):
+        if metadata_version >= since:
+            return version
+    return 0
 
 
-def _registration_change_version(record: Message) -> int:
+def _registration_change_version(record: m.BrokerRegistrationChangeRecord) -> int:
     """The lowest version that carries the fields which are set, as Kafka chooses it."""
-    assert isinstance(record, m.BrokerRegistrationChangeRecord)
     if record.cordoned_log_dirs is not None:
         return 3
     if record.log_dirs:
         return 2
     return 1 if record.in_controlled_shutdown else 0
-
-
-_BY_LEVEL: dict[type[Message], Callable[[int], int]] = {
-    m.PartitionRecord: _partition_version,
-    m.PartitionChangeRecord: _partition_version,
-    m.RegisterBrokerRecord: _register_broker_version,
-}
-
-
-def record_version(record: Message, metadata_version: int) -> int:
-    """The version in which a controller at feature level `metadata_version` writes `record`."""
-    by_level = _BY_LEVEL.get(type(record))
-    if by_level is not None:
-        return by_level(metadata_version)
-    return _registration_change_version(record) if type(record) is m.BrokerRegistrationChangeRecord else 0
 
 
 def encode_record(record: Message, version: int) -> bytes:

@@ -42,7 +42,7 @@ async def test_crash_within_a_large_change_leaves_nothing_of_it(lab: Any, monkey
     again = await lab.start()
     assert not again.image.topics.by_name
     aborts = [r for batch in again.batches() for r in batch if isinstance(r, m.AbortTransactionRecord)]
-    assert [a.reason for a in aborts] == ["aborting in-progress metadata transaction"]
+    assert [a.reason for a in aborts] == ["Controller failover"]
     assert (await again.create(lab.topic("a"))).topics[0].error_code == errors.NONE
 
 

@@ -20,6 +20,7 @@ from klamm.metadata.image.cluster import ControllerRegistration
 from klamm.metadata.image.image import BROKER_RESOURCE, MetadataImage
 
 TRANSACTION_NAME = "Bootstrap records"
+ABORT_REASON = "Controller failover"
 
 
 def activate(
@@ -33,8 +34,7 @@ def activate(
     records: list[Message] = []
     is_empty = not image.features
     if is_transaction_open:
-        what = "partial bootstrap records transaction" if is_empty else "in-progress metadata transaction"
-        records.append(AbortTransactionRecord(reason=f"aborting {what}"))
+        records.append(AbortTransactionRecord(reason=ABORT_REASON))
     if is_empty:
         records.append(BeginTransactionRecord(name=TRANSACTION_NAME))
         records += bootstrap
@@ -55,5 +55,6 @@ class ControllerRegistrations:
         self._state = state
 
     def register(self, registration: ControllerRegistration) -> Decision[None, Message]:
+        """This node's own controller; nothing is written when the log has it already."""
         existing = self._state().cluster.controllers.get(registration.controller_id)
         return Decision(None, [] if existing == registration else [registration.to_record()])
