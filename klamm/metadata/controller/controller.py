@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 from klamm.kproto.schema import Message
 from klamm.metadata.controller.activation import ControllerRegistrations
+from klamm.metadata.controller.alter_partition import IsrControl
+from klamm.metadata.controller.broker_sessions import Timers
 from klamm.metadata.controller.brokers import BrokerControl
 from klamm.metadata.controller.configs import ConfigControl, ConfigRules
+from klamm.metadata.controller.elections import ElectionControl, ElectionSettings
 from klamm.metadata.controller.leadership import Leadership
+from klamm.metadata.controller.partition_reassignments import ReassignmentControl
 from klamm.metadata.controller.producer_ids import ProducerIdControl
 from klamm.metadata.controller.topics import TopicControl, TopicDefaults
 from klamm.metadata.image.image import MetadataDelta, MetadataImage
@@ -21,7 +25,10 @@ from klamm.seams import Entropy
 
 
 class ControllerSettings(NamedTuple):
-    """`static_configs` are the node's own topic-level defaults: min.insync.replicas, unclean.leader.election.enable."""
+    """`static_configs` are the node's own topic-level defaults: min.insync.replicas, unclean.leader.election.enable.
+
+    `local_broker_id`: the broker in this process, when this node is the quorum's only voter; else None.
+    """
 
     node_id: int
     cluster_id: str
@@ -29,6 +36,7 @@ class ControllerSettings(NamedTuple):
     static_configs: Mapping[str, str]
     session_timeout_ms: float
     local_broker_id: int | None
+    elections: ElectionSettings = ElectionSettings()
 
 
 class Controller:
@@ -53,10 +61,17 @@ class Controller:
             settings.local_broker_id,
             settings.session_timeout_ms,
         )
+        self.isr = IsrControl(self.state, self.leadership, self.brokers.checked)
+        self.elections = ElectionControl(self.state, self.leadership, settings.elections)
+        self.reassignments = ReassignmentControl(self.state, self.leadership)
         self.controllers = ControllerRegistrations(self.state)
         self.configs = ConfigControl(self.state, rules)
         self.topics = TopicControl(self.state, self.configs, rules, settings.topic_defaults, settings.node_id, entropy)
         self.producer_ids = ProducerIdControl(self.state, self.brokers)
+
+    def on_leadership(self) -> Timers:
+        """The timers of a new active controller: sessions of the brokers, and elections."""
+        return [*self.brokers.on_leadership(), *self.elections.on_leadership()]
 
     def state(self) -> MetadataImage:
         """The newest state, uncommitted batches included."""

@@ -24,7 +24,7 @@ Checked = Callable[[int, int], BrokerRegistration]
 class DirectoryControl:
     """Decides AssignReplicasToDirs and what follows from a failed directory.
 
-    `checked` gives the broker of an id and epoch, or raises KafkaError BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH.
+    `checked` gives the broker of an id and epoch, or raises KafkaError STALE_BROKER_EPOCH.
     """
 
     def __init__(self, state: Callable[[], MetadataImage], leadership: Leadership, checked: Checked) -> None:

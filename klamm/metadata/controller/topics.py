@@ -16,6 +16,7 @@ from klamm.kproto.metadata_records import RemoveTopicRecord, TopicRecord
 from klamm.kproto.schema import Message
 from klamm.log.machine import Decision
 from klamm.metadata.controller.configs import SET, Alteration, ConfigControl, ConfigRules, Failure
+from klamm.metadata.controller.manual_assignment import check_manual_assignment, misassigned
 from klamm.metadata.controller.placement import UsableBroker, place
 from klamm.metadata.controller.topic_names import (
     CLUSTER_METADATA,
@@ -173,34 +174,19 @@ class TopicControl:
         for assignment in topic.assignments:
             number = assignment.partition_index
             if number in partitions:
-                raise _misassigned(f"Found multiple manual partition assignments for partition {number}")
+                raise misassigned(f"Found multiple manual partition assignments for partition {number}")
             partitions[number] = self._checked(assignment.broker_ids, replication_factor, number)
             replication_factor = len(assignment.broker_ids)
         if any(number not in partitions for number in range(len(partitions))):
-            raise _misassigned("partitions should be a consecutive 0-based integer sequence")
+            raise misassigned("partitions should be a consecutive 0-based integer sequence")
         return [partitions[number] for number in range(len(partitions))]
 
     def _checked(self, replicas: Sequence[int], replication_factor: int | None, number: int) -> PartitionRegistration:
         """A partition on brokers that the user chose. Raises KafkaError INVALID_REPLICA_ASSIGNMENT."""
-        if not replicas:
-            raise _misassigned("The manual partition assignment includes an empty replica list.")
-        cluster = self._state().cluster
-        ordered = sorted(replicas)
-        for at, broker_id in enumerate(ordered):
-            if broker_id not in cluster.brokers:
-                raise _misassigned(
-                    f"The manual partition assignment includes broker {broker_id}, but no such broker is registered."
-                )
-            if at and ordered[at - 1] == broker_id:
-                raise _misassigned(f"The manual partition assignment includes the broker {broker_id} more than once.")
-        if replication_factor is not None and len(replicas) != replication_factor:
-            raise _misassigned(
-                f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is "
-                f"not consistent with previous partitions, which have {replication_factor} replica(s)."
-            )
+        check_manual_assignment(self._state().cluster, replicas, replication_factor)
         partition = self._partition(replicas)
         if partition is None:
-            raise _misassigned(
+            raise misassigned(
                 f"All brokers specified in the manual partition assignment for partition {number} are fenced or in "
                 "controlled shutdown."
             )
@@ -263,7 +249,7 @@ class TopicControl:
             raise KafkaError(errors.INVALID_PARTITIONS, message)
         additional = topic.count - count
         if topic.assignments is not None and len(topic.assignments) != additional:
-            raise _misassigned(
+            raise misassigned(
                 f"Attempted to add {additional} additional partition(s), but only {len(topic.assignments)} "
                 "assignment(s) were specified."
             )
@@ -311,7 +297,3 @@ def _failed(name: str, failure: Failure) -> Result:
 
 def _refused(message: str) -> KafkaError:
     return KafkaError(errors.INVALID_REQUEST, message)
-
-
-def _misassigned(message: str) -> KafkaError:
-    return KafkaError(errors.INVALID_REPLICA_ASSIGNMENT, message)

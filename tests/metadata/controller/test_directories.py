@@ -142,7 +142,7 @@ def test_refused_assignments() -> None:
     expected = [errors.UNKNOWN_TOPIC_ID, errors.UNKNOWN_TOPIC_OR_PARTITION, errors.NOT_LEADER_OR_FOLLOWER]
     assert codes(decision) == expected and not decision.records
     for fields, code in (
-        ({"broker_id": 9}, errors.BROKER_ID_NOT_REGISTERED),
+        ({"broker_id": 9}, errors.STALE_BROKER_EPOCH),
         ({"broker_epoch": 4}, errors.STALE_BROKER_EPOCH),
     ):
         with pytest.raises(KafkaError) as caught:

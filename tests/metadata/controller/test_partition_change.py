@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from klamm.metadata.controller.partition_change import ElectionRules, change_isr
+from klamm.metadata.controller.partition_change import Election, ElectionRules, Target, change_partition
 from klamm.metadata.image.partition import RECOVERED, RECOVERING, PartitionRegistration
 
 DIRECTORIES = (bytes(16),) * 3
@@ -30,8 +30,10 @@ def changed(
     unclean_shutdown: int | None = None,
 ) -> dict[str, Any] | None:
     """What the record sets."""
-    rules = ElectionRules(lambda broker: broker in alive, elr, minimum, unclean)
-    record = change_isr(before, b"t" * 16, 0, rules, list(isr), unclean_shutdown)
+    election = Election.UNCLEAN if unclean else Election.ONLINE
+    rules = ElectionRules(lambda broker: broker in alive, elr, minimum, election)
+    target = Target(isr=list(isr), unclean_shutdown=unclean_shutdown)
+    record = change_partition(before, b"t" * 16, 0, rules, target)
     if record is None:
         return None
     names = ("isr", "leader", "eligible_leader_replicas", "last_known_elr", "leader_recovery_state")
@@ -112,8 +114,3 @@ def test_without_elr(before: Any, isr: Any, alive: Any, unclean: bool, expected:
 def test_unclean_shutdown_leaves_the_elr_too() -> None:
     before = partition(isr=(), leader=-1, elr=(1, 2), last_known_elr=(1,))
     assert changed(before, (), (), unclean_shutdown=1) == {"eligible_leader_replicas": [2]}
-
-
-def test_minimum_above_the_replication_factor_counts_as_the_factor() -> None:
-    before = partition(replicas=(1,), isr=(1,))
-    assert changed(before, (1,), (1,), minimum=2) is None
