@@ -11,8 +11,9 @@ from typing import Final
 from klamm import __version__
 
 COMMANDS: Final = {
-    "start": ("start", "run a broker"),
+    "start": ("start", "run a broker, or a cluster of them"),
     "format": ("format", "prepare a data directory"),
+    "cluster": ("cluster", "show the state of a running cluster"),
     "log": ("log", "show, check and repair the files of a data directory"),
     "kproto": ("kproto", "read and write Kafka's messages as JSON lines"),
     "version": ("version", "show the versions of klamm and of the protocol it speaks"),

@@ -236,6 +236,6 @@ def test_a_cluster_in_memory_leaves_no_file(tmp_path: Path) -> None:
 def test_version_and_help() -> None:
     assert run("version").stdout.startswith("klamm ")
     top = run("--help").stdout
-    assert all(command in top for command in ("start", "format", "kproto", "version"))
+    assert all(command in top for command in ("start", "format", "cluster", "kproto", "version"))
     assert "--ready-file" in run("start", "--help").stdout
     assert run("nonsense").returncode == 2
