@@ -1,31 +1,25 @@
 """A cluster of real Kafka 4.3.1 nodes on 127.0.0.1: combined nodes, or brokers beside controllers of their own.
 
-Every node is a child process with a directory of its own, and keeps its ports and its data over `stop`, `kill` and
-`start`. The voters are those of a formatted quorum (KIP-853), all there from the beginning. Settings are Kafka's own
-defaults, timers included; only what a cluster of this size cannot have is changed.
+The voters are those of a formatted quorum (KIP-853), all there from the beginning. Settings are Kafka's own defaults,
+timers included; only what a cluster of this size cannot have is changed.
 """
 
 from __future__ import annotations
 
-import shutil
-import signal
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 from uuid import uuid4
 
+from compat.cluster import CONTROLLER_ID_FIRST, ClusterTarget, NodeTarget
 from compat.targets import KafkaTarget, answers_api_versions, free_port
 from klamm.kproto.uuids import uuid_text
 
-CONTROLLER_ID_FIRST = 101
-"""Ids of controllers that are no brokers: 101, 102, ..."""
 _ONE_NODE_ONLY = ("controller.quorum.election.timeout.ms", "broker.session.timeout.ms", "broker.heartbeat.interval.ms")
 CLIENT, CONTROLLER = "PLAINTEXT", "CONTROLLER"
 
 
-class KafkaNode(KafkaTarget):
+class KafkaNode(NodeTarget, KafkaTarget):
     """One node of a cluster. `bootstrap` is its client listener; a controller has only `controller_port`."""
 
     def __init__(self, node_id: int, roles: str, directory: Path, heap: str, jvm_options: Sequence[str]) -> None:
@@ -60,16 +54,6 @@ class KafkaNode(KafkaTarget):
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM, without waiting: `await_end` waits."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the process was started and not stopped by us; it may have died."""
-        return self._process is not None
-
     def _is_ready(self) -> bool:
         return answers_api_versions(self.port if self.is_broker else self.controller_port)
 
@@ -80,12 +64,13 @@ class KafkaNode(KafkaTarget):
         )
 
 
-class KafkaCluster:
+class KafkaCluster(ClusterTarget):
     """`nodes` brokers with the ids 1, 2, ...; they are the controllers too unless there are to be `controllers`.
 
-    `overrides` go to every node, `node_overrides` to single ones by id (brokers 1..., controllers 101...).
-    `log_dirs`: directories per node. `directory` must be empty; without one the cluster makes its own and deletes it.
+    `overrides` go to every node, `node_overrides` to single ones by id. `log_dirs`: directories per node.
     """
+
+    name: ClassVar[str] = "kafka"
 
     def __init__(
         self,
@@ -99,95 +84,32 @@ class KafkaCluster:
         heap: str = "384m",
         jvm_options: Sequence[str] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     ) -> None:
-        self._own_directory = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="compat-kafka-cluster-"))
+        super().__init__(directory)
         roles = dict.fromkeys(range(1, nodes + 1), "broker" if controllers else "broker,controller")
         roles |= dict.fromkeys(range(CONTROLLER_ID_FIRST, CONTROLLER_ID_FIRST + controllers), "controller")
-        self.nodes = {
+        self._nodes = {
             node_id: KafkaNode(node_id, role, self.directory / f"node-{node_id}", heap, jvm_options)
             for node_id, role in roles.items()
         }
-        """By id. To start, stop, kill or signal one alone, use it."""
-        voters = [node for node in self.nodes.values() if node.is_controller]
-        replicas = str(min(3, nodes))
-        for node in self.nodes.values():
+        voters = [node for node in self._nodes.values() if node.is_controller]
+        replicas = str(max(1, min(3, nodes)))
+        for node in self._nodes.values():
             node.initial_controllers = ",".join(voter.voter for voter in voters)
             node.properties |= {
                 "controller.quorum.bootstrap.servers": ",".join(f"127.0.0.1:{v.controller_port}" for v in voters),
                 "offsets.topic.replication.factor": replicas,
                 "transaction.state.log.replication.factor": replicas,
-                "transaction.state.log.min.isr": str(min(2, nodes)),
+                "transaction.state.log.min.isr": str(max(1, min(2, nodes))),
                 "share.coordinator.state.topic.replication.factor": replicas,
-                "share.coordinator.state.topic.min.isr": str(min(2, nodes)),
+                "share.coordinator.state.topic.min.isr": str(max(1, min(2, nodes))),
                 "log.dirs": ",".join(_directories(node, log_dirs)),
                 **(overrides or {}),
                 **(node_overrides or {}).get(node.node_id, {}),
             }
 
     @property
-    def bootstrap(self) -> str:
-        """The client listeners of all brokers, for `bootstrap.servers`."""
-        return ",".join(node.bootstrap for node in self.brokers)
-
-    @property
-    def brokers(self) -> list[KafkaNode]:
-        return [node for node in self.nodes.values() if node.is_broker]
-
-    @property
-    def controllers(self) -> list[KafkaNode]:
-        return [node for node in self.nodes.values() if node.is_controller]
-
-    def data_dir(self, node_id: int) -> Path:
-        """The first log directory of a node: the one that holds `__cluster_metadata-0`."""
-        return self.nodes[node_id].log_dirs[0]
-
-    def start(self, node_ids: Iterable[int] | None = None) -> None:
-        """Start the nodes (all that do not run, if none are named) and return when each of them serves."""
-        chosen = [node for node in self._chosen(node_ids) if not node.is_running]
-        try:
-            # Controllers first: brokers find an active one at once then.
-            for node in sorted(chosen, key=lambda node: not node.is_controller):
-                node.launch()
-            for node in chosen:
-                node.await_ready()
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self, node_ids: Iterable[int] | None = None) -> None:
-        """Stop the nodes (all that run, if none are named) cleanly, brokers before controllers of their own."""
-        chosen = [node for node in self._chosen(node_ids) if node.is_running]
-        for are_brokers in (True, False):
-            stopping = [node for node in chosen if node.is_broker is are_brokers]
-            for node in stopping:
-                node.ask_to_stop()
-            for node in stopping:
-                node.await_end()
-
-    def kill(self, node_id: int | None = None) -> None:
-        """SIGKILL one node, or all."""
-        for node in self._chosen(None if node_id is None else [node_id]):
-            node.kill()
-
-    def remove(self) -> None:
-        """Kill what runs and delete what the cluster made on the disk."""
-        self.kill()
-        if self._own_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _chosen(self, node_ids: Iterable[int] | None) -> list[KafkaNode]:
-        return [self.nodes[node_id] for node_id in (self.nodes if node_ids is None else node_ids)]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:  # fmt: skip
-        if error is None:
-            self.remove()
-        else:
-            self.kill()
+    def nodes(self) -> Mapping[int, KafkaNode]:
+        return self._nodes
 
 
 def _directories(node: KafkaNode, count: int) -> list[str]:

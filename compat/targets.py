@@ -135,7 +135,7 @@ def _receive(connection: socket.socket, size_bytes: int) -> bytes | None:
     return data
 
 
-class _ProcessTarget(ABC):
+class ProcessTarget(ABC):
     """A target that is one child process; a subclass knows the command and when it is ready."""
 
     name: str
@@ -261,7 +261,7 @@ class _ProcessTarget(ABC):
             self.kill()
 
 
-class KlammTarget(_ProcessTarget):
+class KlammTarget(ProcessTarget):
     """`python -m klamm start` with its default profile."""
 
     name = "klamm"
@@ -297,7 +297,7 @@ class KlammTarget(_ProcessTarget):
         return answers_api_versions(self.port)
 
 
-class KafkaTarget(_ProcessTarget):
+class KafkaTarget(ProcessTarget):
     """Apache Kafka 4.3.1, a combined KRaft node that `kafka-storage` formatted."""
 
     name = "kafka"
