@@ -14,7 +14,7 @@ feature levels beforehand.
 
 examples:
   klamm format --data-dir data --cluster-id MkU3OEVBNTcwNTJENDM2Qk
-  klamm format --config server.properties --feature metadata.version=27
+  klamm format --config server.properties --release-version 4.1 --feature share.version=1
   klamm format --config server.properties --cluster-id MkU3OEVBNTcwNTJENDM2Qk \\
     --initial-controllers 1@127.0.0.1:9093:JEXY6aqzQY-32P5TStzaFg,2@127.0.0.1:9095:MvDxzVmcRsaTz33bUuRU6A"""
 
@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     add_config_arguments(parser)
     parser.add_argument("--cluster-id", metavar="ID", help="the cluster's id (default: a new one)")
+    parser.add_argument(
+        "--release-version",
+        metavar="RELEASE",
+        help="the Kafka release whose feature levels the cluster begins with, 4.0 to 4.3 (default: the newest)",
+    )
     parser.add_argument(
         "--feature", metavar="NAME=LEVEL", action="append", default=[], help="a feature's level; may be repeated"
     )
@@ -76,7 +81,7 @@ def _format(args: argparse.Namespace) -> int:
         cluster_id=cluster_id,
         is_standalone="controller" in config.roles and not args.no_initial_controllers,
         initial_voters=voters,
-        feature_levels=_levels(args.feature),
+        feature_levels=_levels(args.release_version, args.feature),
     )
     for path, reason in failures:
         print(f"klamm: {path} cannot be formatted: {reason}", file=sys.stderr)
@@ -88,11 +93,15 @@ def _format(args: argparse.Namespace) -> int:
     return 0
 
 
-def _levels(given: list[str]) -> dict[str, int]:
-    levels = {}
+def _levels(release: str | None, given: list[str]) -> dict[str, int]:
+    from klamm.metadata.features import METADATA_VERSION, metadata_version_of
+
+    levels = {} if release is None else {METADATA_VERSION: metadata_version_of(release)}
     for entry in given:
         name, equals, level = entry.partition("=")
         if not equals or not level.isdecimal():
             raise ValueError(f"--feature {entry}: NAME=LEVEL was expected, with a number")
+        if name == METADATA_VERSION and release is not None:
+            raise ValueError(f"--release-version and --feature {METADATA_VERSION} say the same: give one of them")
         levels[name] = int(level)
     return levels

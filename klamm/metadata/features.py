@@ -35,16 +35,6 @@ SUPPORTED: dict[str, VersionRange] = {
 }
 """What a 4.3 node puts into its registration; real nodes of that release must be able to join, so these are Kafka's."""
 
-BOOTSTRAP: dict[str, int] = {
-    METADATA_VERSION: METADATA_VERSION_LATEST,
-    ELR_VERSION: 1,
-    GROUP_VERSION: 1,
-    SHARE_VERSION: 1,
-    STREAMS_VERSION: 1,
-    TRANSACTION_VERSION: 2,
-}
-"""The levels `kafka-storage format` of 4.3 finalizes, in its order; kraft.version is not a metadata record."""
-
 VERSION_NAMES: dict[int, str] = {
     7: "3.3-IV3",
     8: "3.4-IV0",
@@ -100,6 +90,12 @@ def default_levels(metadata_version: int) -> dict[str, int]:
     return levels
 
 
+def levels_of_new_cluster(chosen: Mapping[str, int]) -> dict[str, int]:
+    """The defaults at the chosen metadata.version (the newest if none is), with the other chosen levels in them."""
+    levels = {**default_levels(chosen.get(METADATA_VERSION, METADATA_VERSION_LATEST)), **chosen}
+    return dict(sorted(levels.items(), key=lambda item: (item[0] != METADATA_VERSION, item[0])))
+
+
 def metadata_version_of(release: str) -> int:
     """The level of a release as people write it: "4.1-IV0", or "4.1" and "4.1.2" for the newest of that release.
 
@@ -146,6 +142,10 @@ def reason_not_writable(metadata_version: int) -> str | None:
         return None
     low, high = level_name(METADATA_VERSION_WRITABLE_MIN), level_name(METADATA_VERSION_LATEST)
     return f"the cluster is at metadata.version {level_name(metadata_version)}; klamm writes {low} to {high}"
+
+
+BOOTSTRAP: Final[Mapping[str, int]] = default_levels(METADATA_VERSION_LATEST)
+"""The levels that `kafka-storage format` of 4.3 finalizes, in its order; kraft.version is not a metadata record."""
 
 
 def is_elr_supported(metadata_version: int) -> bool:

@@ -40,7 +40,8 @@ class Storage(NamedTuple):
 
 
 class FormatOptions(NamedTuple):
-    """`cluster_id` None draws one. `feature_levels`: other levels than those a new 4.3 cluster has.
+    """`cluster_id` None draws one. `feature_levels`: other levels than those a new 4.3 cluster has;
+    with a lower metadata.version the rest is as a new cluster of that release has it.
 
     `controller_endpoints` are where this node's controller listens, written into the voter set; `is_standalone` is
     false when the voters are static (`controller.quorum.voters`) or the node is to find them. `initial_voters` are all
@@ -134,8 +135,11 @@ def _partitions_in(directory: LogDir) -> list[str]:
 
 
 def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[Message]:
-    """The records of bootstrap.checkpoint. Raises StorageError for a level that klamm cannot write."""
-    levels = {**features.BOOTSTRAP, **(feature_levels or {})}
+    """The records of bootstrap.checkpoint: the given levels, the others as the release of metadata.version had them.
+
+    Raises StorageError for a level that klamm cannot write.
+    """
+    levels = features.levels_of_new_cluster(feature_levels or {})
     for name, level in levels.items():
         supported = features.SUPPORTED.get(name)
         if supported is None:
@@ -143,8 +147,8 @@ def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[M
         low = features.METADATA_VERSION_WRITABLE_MIN if name == features.METADATA_VERSION else supported.min_version
         if not low <= level <= supported.max_version:
             raise StorageError(f"{name}={level} is not within {low} to {supported.max_version}")
-    if levels[features.ELR_VERSION] and not features.is_elr_supported(levels[features.METADATA_VERSION]):
-        raise StorageError(f"{features.ELR_VERSION}={levels[features.ELR_VERSION]} needs metadata.version 23 or higher")
+        if (unmet := features.unmet_dependency(name, level, levels)) is not None:
+            raise StorageError(unmet)
     # A level of 0 is what a cluster has anyway: Kafka writes no record for it.
     return [
         FeatureLevelRecord(name=name, feature_level=level)
@@ -155,9 +159,11 @@ def bootstrap_records(feature_levels: Mapping[str, int] | None = None) -> list[M
 
 def _write_quorum(metadata_dir: LogDir, voters: VoterSet | None, options: FormatOptions, now_ms: int) -> None:
     disk = metadata_dir.disk
-    levels = {**features.BOOTSTRAP, **options.feature_levels}
+    level = options.feature_levels.get(features.METADATA_VERSION, features.METADATA_VERSION_LATEST)
     rows = bootstrap_records(options.feature_levels)
-    data = encode_snapshot(rows, levels[features.METADATA_VERSION], timestamp_ms=now_ms)
+    if voters is not None and options.feature_levels.get(features.KRAFT_VERSION) == 0:
+        raise StorageError(f"{features.KRAFT_VERSION}=0 has no voter set: name the voters by controller.quorum.voters")
+    data = encode_snapshot(rows, level, timestamp_ms=now_ms)
     directory = f"{metadata_dir.path}/{METADATA_PARTITION_DIR}"
     disk.make_directory(directory)
     disk.write_atomic(f"{metadata_dir.path}/{BOOTSTRAP_FILE}", data)
@@ -165,7 +171,7 @@ def _write_quorum(metadata_dir: LogDir, voters: VoterSet | None, options: Format
     if voters is not None:
         snapshot = encode_snapshot(
             [],
-            levels[features.METADATA_VERSION],
+            level,
             timestamp_ms=now_ms,
             last_contained_log_timestamp=now_ms,
             kraft_version=1,

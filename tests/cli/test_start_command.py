@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
+from klamm.metadata.snapshot_file import decode_snapshot
 from klamm.testing.wire import WireClient
 
 KLAMM = [sys.executable, "-m", "klamm"]
@@ -181,6 +182,28 @@ def test_format(tmp_path: Path) -> None:
         failed = run("format", "--data-dir", str(tmp_path / "other"), *bad)
         assert failed.returncode == 1
         assert "Traceback" not in failed.stderr
+
+
+def test_format_at_an_older_release(tmp_path: Path) -> None:
+    done = run("format", "--data-dir", str(tmp_path / "d"), "--release-version", "4.1", "--feature", "share.version=1")
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "d/bootstrap.checkpoint"
+    levels = {r.name: r.feature_level for r in decode_snapshot(file.read_bytes(), "b").records}  # type: ignore[attr-defined]
+    assert levels == {
+        "metadata.version": 27,
+        "eligible.leader.replicas.version": 1,
+        "group.version": 1,
+        "share.version": 1,
+        "transaction.version": 2,
+    }
+    for bad, what in (
+        (["--release-version", "3.9"], "metadata.version=21 is not within 22 to 30"),
+        (["--release-version", "5.0"], "there is no metadata.version 5.0"),
+        (["--release-version", "4.1", "--feature", "metadata.version=27"], "give one of them"),
+    ):
+        failed = run("format", "--data-dir", str(tmp_path / "e"), *bad)
+        assert failed.returncode == 1
+        assert what in failed.stderr and len(failed.stderr.splitlines()) == 1
 
 
 def test_format_as_one_of_three_controllers(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from klamm.metadata.snapshot_file import decode_snapshot
 from klamm.metadata.storage_format import FormatOptions, StorageError, bootstrap_records, open_storage
 
 HERE = (VoterEndpoint("CONTROLLER", "h", 1),)
+ELR = "eligible.leader.replicas.version"
 VOTERS_FILE = "/a/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint"
 
 
@@ -108,7 +109,7 @@ def test_directories_that_do_not_fit(dirs: Any, options: FormatOptions, paths: A
         ({"metadata.version": 31}, "metadata.version=31 is not within 22 to 30"),
         ({"metadata.version": 21}, "metadata.version=21 is not within 22 to 30"),
         ({"group.version": 2}, "group.version=2"),
-        ({"metadata.version": 22}, "needs metadata.version 23"),
+        ({"metadata.version": 22, "eligible.leader.replicas.version": 1}, "depends on metadata.version level 23"),
     ],
 )
 def test_levels_that_cannot_be(levels: dict[str, int], what: str) -> None:
@@ -116,15 +117,33 @@ def test_levels_that_cannot_be(levels: dict[str, int], what: str) -> None:
         bootstrap_records(levels)
 
 
+@pytest.mark.parametrize(
+    ("levels", "written"),
+    [
+        ({}, [("metadata.version", 30), (ELR, 1), ("group.version", 1), ("share.version", 1), ("streams.version", 1)]),
+        ({"metadata.version": 25}, [("metadata.version", 25), ("group.version", 1)]),
+        (
+            {"group.version": 0, "share.version": 1, "kraft.version": 1, "metadata.version": 27},
+            [("metadata.version", 27), (ELR, 1), ("share.version", 1)],
+        ),
+    ],
+)
+def test_levels_of_a_release(levels: dict[str, int], written: list[tuple[str, int]]) -> None:
+    rows: list[Any] = bootstrap_records(levels)
+    assert [(r.name, r.feature_level) for r in rows] == [*written, ("transaction.version", 2)]
+
+
+def test_voters_need_their_kraft_version(dirs: Any) -> None:
+    levels = {"kraft.version": 0}
+    with pytest.raises(StorageError, match="has no voter set"):
+        open_storage(dirs("/a"), FormatOptions(1, "c", feature_levels=levels))
+    assert open_storage(dirs("/a"), FormatOptions(1, "c", feature_levels=levels, is_standalone=False)).was_formatted
+
+
 async def test_lower_levels_write_lower_records(lab: Any) -> None:
-    levels = {"metadata.version": 22, "eligible.leader.replicas.version": 0, "share.version": 0}
+    levels = {"metadata.version": 22, "transaction.version": 2}
     running = await lab.start(options=FormatOptions(1, "c", feature_levels=levels))
-    assert running.image.features == {
-        "metadata.version": 22,
-        "group.version": 1,
-        "streams.version": 1,
-        "transaction.version": 2,
-    }
+    assert running.image.features == {"metadata.version": 22, "group.version": 1, "transaction.version": 2}
     assert running.image.configs == {}, "no minimum ISR without ELR"
     await running.create(lab.topic("a"))
     running.kill()
