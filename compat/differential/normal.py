@@ -49,6 +49,10 @@ UNORDERED = {
     "Produce": ("responses", "partitionResponses"),
     "Fetch": ("nodeEndpoints",),
     "DescribeTopicPartitions": (),
+    "AlterClientQuotas": ("entries", "entity"),
+    "DescribeClientQuotas": ("entries", "entity", "values"),
+    "UpdateFeatures": ("results",),
+    "DescribeUserScramCredentials": ("results",),
 }
 """Lists whose order Kafka leaves to its hash maps or to the order in which it happens to look things up."""
 
