@@ -6,11 +6,12 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest
 from klamm.kproto.metadata_records import RegisterBrokerRecord
-from klamm.kproto.uuids import LOST_DIR, MIGRATING_DIR, UNASSIGNED_DIR, uuid_text
+from klamm.kproto.uuids import uuid_text
 from klamm.metadata.features import METADATA_VERSION
 from klamm.metadata.image.image import MetadataImage
 
-_RESERVED_DIRS = (MIGRATING_DIR, UNASSIGNED_DIR, LOST_DIR)
+_RESERVED_DIRS = 100
+"""So many ids, from the one of zeros on, stand for states of a replica and for no directory (KIP-858)."""
 
 
 def check_registration(request: BrokerRegistrationRequest, image: MetadataImage) -> None:
@@ -49,7 +50,7 @@ def registration_record(request: BrokerRegistrationRequest, broker_epoch: int) -
 def _check_directories(request: BrokerRegistrationRequest, image: MetadataImage) -> None:
     if not request.log_dirs:
         raise _invalid("No directories specified in request")
-    if any(directory in _RESERVED_DIRS for directory in request.log_dirs):
+    if any(int.from_bytes(directory, "big") < _RESERVED_DIRS for directory in request.log_dirs):
         raise _invalid("Reserved directory ID in request")
     if len(set(request.log_dirs)) != len(request.log_dirs):
         raise _invalid("Duplicate directory ID in request")

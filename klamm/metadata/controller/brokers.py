@@ -112,7 +112,7 @@ class BrokerControl:
             *self._leadership.after_unregistering(broker.broker_id),
             UnregisterBrokerRecord(broker_id=broker.broker_id, broker_epoch=broker.broker_epoch),
         ]
-        response = UnregisterBrokerResponse(throttle_time_ms=0, error_code=errors.NONE, error_message=None)
+        response = UnregisterBrokerResponse(throttle_time_ms=0, error_code=errors.NONE, error_message="")
         return Decision(response, records, self._sessions.end(broker.broker_id))
 
     def heartbeat(self, request: BrokerHeartbeatRequest) -> Decision[BrokerHeartbeatResponse, Message]:
@@ -132,6 +132,9 @@ class BrokerControl:
             else:
                 records = self.fence(broker.broker_id)
         timers = self._sessions.heard(broker.broker_id, request.current_metadata_offset)
+        if after is _Step.SHUTDOWN_NOW:
+            # A real controller lets the session run out, and keeps the next life waiting for that.
+            timers = self._sessions.end(broker.broker_id)
         records += self.directories.offline(broker, request.offline_log_dirs)
         if self._is_cordoning_changed(broker, request.cordoned_log_dirs):
             records.append(_change(broker, cordoned_log_dirs=request.cordoned_log_dirs))
@@ -215,7 +218,8 @@ class BrokerControl:
     def _expire(self, broker_id: int) -> Decision[None, Message]:
         self._sessions.expire(broker_id)
         broker = self._state().cluster.brokers.get(broker_id)
-        return Decision(None, [] if broker is None or broker.fenced else self.fence(broker_id))
+        # One that is fenced already is fenced again: so does a real controller.
+        return Decision(None, [] if broker is None else self.fence(broker_id))
 
 
 def _change(broker: BrokerRegistration, **what: object) -> BrokerRegistrationChangeRecord:

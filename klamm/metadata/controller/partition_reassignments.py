@@ -48,11 +48,12 @@ class ReassignmentControl:
     ) -> Decision[AlterPartitionReassignmentsResponse, Message]:
         """Start, replace or (with null replicas) cancel reassignments. Errors are told partition by partition."""
         records: list[Message] = []
+        # Asked for nothing, a real controller answers with the defaults of the message.
         response = AlterPartitionReassignmentsResponse(
             throttle_time_ms=0,
             allow_replication_factor_change=request.allow_replication_factor_change if request.topics else True,
             error_code=errors.NONE,
-            error_message=None,
+            error_message=None if request.topics else "",
             responses=[],
         )
         for topic in request.topics:

@@ -1,0 +1,40 @@
+"""Ask real Kafka again: `python -m compat.controller_records` writes tests/data/controller_records/ anew."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from compat.controller_records.recorder import Json, Recorder
+from compat.controller_records.stories import STORIES
+from compat.kafka_jars import ROOT
+
+DATA = ROOT / "tests" / "data" / "controller_records"
+
+
+def record(name: str) -> list[Json]:
+    """The steps of a story as real Kafka answers them now."""
+    with Recorder(STORIES[name].settings) as recorder:
+        STORIES[name].tell(recorder)
+        return recorder.steps
+
+
+def write(path: Path, steps: list[Json]) -> None:
+    """One step a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(json.dumps(step, ensure_ascii=False) for step in steps)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stories", nargs="*", metavar="STORY", help=f"of {', '.join(STORIES)}; all, if none is named")
+    for name in parser.parse_args().stories or list(STORIES):
+        steps = record(name)
+        write(DATA / f"{name}.json", steps)
+        print(f"{name}: {len(steps)} steps, {sum(len(step['batches']) for step in steps)} batches")
+
+
+if __name__ == "__main__":
+    main()
