@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import confluent_kafka
@@ -72,11 +73,14 @@ class _Producer(Worker):
 
 
 class LibrdkafkaProducer(_Producer):
-    def __init__(self, ledger: Ledger, bootstrap: str, topic: str, rate: int) -> None:
+    def __init__(
+        self, ledger: Ledger, bootstrap: str, topic: str, rate: int, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """`more`: settings of the library beside those of every run."""
         super().__init__("librdkafka", ledger, topic, rate)
         settings = {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "compression.type": "lz4"}
         settings |= {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 200, "log_level": 0}
-        self._producer = confluent_kafka.Producer(settings)
+        self._producer = confluent_kafka.Producer(settings | dict(more or {}))
 
     def send(self, partition: int, number: int) -> None:
         def on_delivery(error: Any, message: Any) -> None:
@@ -100,11 +104,13 @@ class LibrdkafkaProducer(_Producer):
 
 
 class KafkaPythonProducer(_Producer):
-    def __init__(self, ledger: Ledger, bootstrap: str, topic: str, rate: int) -> None:
+    def __init__(
+        self, ledger: Ledger, bootstrap: str, topic: str, rate: int, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """`more`: settings of the library beside those of every run."""
         super().__init__("kafka-python", ledger, topic, rate)
-        self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=5, reconnect_backoff_max_ms=200
-        )
+        settings = {"enable_idempotence": True, "acks": "all", "linger_ms": 5, "reconnect_backoff_max_ms": 200}
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, **settings | dict(more or {}))
 
     def send(self, partition: int, number: int) -> None:
         def on_success(metadata: Any) -> None:
@@ -148,13 +154,15 @@ class _Group(Worker):
 
 
 class LibrdkafkaGroup(_Group):
-    def __init__(self, ledger: Ledger, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(
+        self, ledger: Ledger, bootstrap: str, topic: str, group: str, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(group, ledger)
         self._topic = topic
         settings = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
         settings |= {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 500, "log_level": 0}
         settings |= {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 200}
-        self._consumer = confluent_kafka.Consumer(settings)
+        self._consumer = confluent_kafka.Consumer(settings | dict(more or {}))
         self._consumer.subscribe([topic])
 
     def poll(self) -> None:

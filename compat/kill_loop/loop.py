@@ -8,28 +8,23 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import confluent_kafka
-from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from compat.kill_loop.asking import Asking, wait_for
 from compat.kill_loop.ledger import Ledger, Reading
 from compat.kill_loop.load import KafkaPythonGroup, KafkaPythonProducer, LibrdkafkaGroup, LibrdkafkaProducer, Worker
 
 TOPIC = "kill-loop"
 GROUPS = ("group-librdkafka", "group-kafka-python")
 PARTITIONS = 6
-TIMEOUT_S = 60.0
 # A round counts as one under load only if so much was acknowledged in it, for each group's commits too.
 ACKNOWLEDGED_MIN = 500
 COMMITS_MIN = 2
-# What a broker answers until it has loaded its groups; librdkafka leaves the retry to its user.
-LOADING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError._TIMED_OUT)
 
 
 class Broker(Protocol):
@@ -62,6 +57,7 @@ class Killer:
         self._reading = Reading()
         self._create_topic()
         where = (broker.bootstrap, TOPIC)
+        self._asking = Asking(*where, self.ledger)
         self._producers: list[Worker] = [
             LibrdkafkaProducer(self.ledger, *where, rate),
             KafkaPythonProducer(self.ledger, *where, max(1, rate // 6)),
@@ -111,10 +107,10 @@ class Killer:
     def _round(self, number: int) -> Round:
         before = self.ledger.acknowledged
         commits = {group: self.ledger.commits(group) for group in GROUPS}
-        self._wait_for(lambda: self.ledger.acknowledged >= before + ACKNOWLEDGED_MIN, "acknowledgements")
+        wait_for(lambda: self.ledger.acknowledged >= before + ACKNOWLEDGED_MIN, "acknowledgements", self.ledger)
         for group in GROUPS:
             wanted = commits[group] + COMMITS_MIN
-            self._wait_for(partial(self._has_committed, group, wanted), f"commits of {group}")
+            wait_for(partial(self._has_committed, group, wanted), f"commits of {group}", self.ledger)
         time.sleep(self._entropy.uniform(0.2, 1.5))
         self.broker.kill()
         killed = time.monotonic()
@@ -126,11 +122,11 @@ class Killer:
         self.broker.start()
         start_ms = round((time.monotonic() - starting) * 1000)
         for group in GROUPS:
-            self.ledger.check_committed(group, promised[group], self._committed(group))
+            self._asking.check_committed(group, promised[group])
         restarted = self.ledger.acknowledged
-        self._wait_for(lambda: self.ledger.acknowledged > restarted, "an acknowledgement after the restart")
+        wait_for(lambda: self.ledger.acknowledged > restarted, "an acknowledgement after the restart", self.ledger)
         recover_ms = round((time.monotonic() - killed) * 1000)
-        read = self._read_on(self._reading)
+        read = self._asking.read_on(self._reading)
         return Round(
             number, acknowledged - before, in_flight, start_ms, recover_ms, read,
             self._commits(), len(self.ledger.violations),
@@ -142,63 +138,6 @@ class Killer:
             worker.stop()
         for worker in self._groups:
             worker.stop()
-        reading = Reading()
-        self._read_on(reading)
-        self.ledger.check_all_there(reading)
+        self._asking.read_all()
         for group in GROUPS:
-            self.ledger.check_committed(group, self.ledger.committed(group), self._committed(group))
-
-    def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no {what} within {TIMEOUT_S} s; violations: {self.ledger.violations}")
-            time.sleep(0.01)
-
-    def _committed(self, group: str) -> dict[int, int]:
-        """What the broker says the group has committed, asked by a client that has never spoken to it."""
-        consumer = self._consumer(group)
-        deadline = time.monotonic() + TIMEOUT_S
-        try:
-            while True:
-                try:
-                    found = consumer.committed([TopicPartition(TOPIC, p) for p in range(PARTITIONS)], timeout=10)
-                    return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
-                except confluent_kafka.KafkaException as error:
-                    if error.args[0].code() not in LOADING or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
-        finally:
-            consumer.close()
-
-    def _read_on(self, reading: Reading) -> int:
-        """Read from where `reading` stands to the last acknowledged record of each partition, and compare."""
-        ends = self.ledger.ends()
-        consumer = self._consumer("reader")
-        starts = [TopicPartition(TOPIC, p, reading.next_offsets.get(p, 0)) for p in range(PARTITIONS)]
-        consumer.assign(starts)
-        try:
-            return sum(self.ledger.check_read(reading, batch) for batch in self._batches(consumer, reading, ends))
-        finally:
-            consumer.close()
-            self.ledger.check_end(reading, ends)
-
-    def _batches(
-        self, consumer: confluent_kafka.Consumer, reading: Reading, ends: dict[int, int]
-    ) -> Iterator[list[tuple[int, int, bytes | None]]]:
-        deadline = time.monotonic() + TIMEOUT_S
-        while any(reading.next_offsets.get(p, 0) < end for p, end in ends.items()) and time.monotonic() < deadline:
-            batch = []
-            for message in consumer.consume(5_000, timeout=0.2):
-                partition, offset, error = message.partition(), message.offset(), message.error()
-                if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-                    # The log ends before an acknowledged record: no use in waiting for it.
-                    self.ledger.violate(f"reading on failed: {error}")
-                    return
-                if error is None and partition is not None and offset is not None:
-                    batch.append((partition, offset, message.value()))
-            yield batch
-
-    def _consumer(self, group: str) -> confluent_kafka.Consumer:
-        settings = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "error", "log_level": 0}
-        return confluent_kafka.Consumer(settings | {"bootstrap.servers": self.broker.bootstrap})
+            self._asking.check_committed(group, self.ledger.committed(group))

@@ -13,9 +13,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from compat.kill_loop.asking import TIMEOUT_S
 from compat.kill_loop.ledger import Ledger
 from compat.kill_loop.load import Worker
-from compat.kill_loop.loop import PARTITIONS, TIMEOUT_S, TOPIC, Killer, Round
+from compat.kill_loop.loop import PARTITIONS, TOPIC, Killer, Round
 from compat.power_cut.volume import Volume
 from compat.targets import KafkaTarget, KlammTarget
 
