@@ -1,4 +1,4 @@
-"""Fetch sessions (KIP-227): what each consumer fetches is remembered, so that requests and answers carry only changes.
+"""Fetch sessions (KIP-227): what a consumer or follower fetches is remembered; requests and answers carry only changes.
 
 A session is the dictionary of its partitions in the order in which they are read; those that had data go to the end,
 so that none starves. No clock here: whoever calls brings the time.
@@ -6,7 +6,7 @@ so that none starves. No clock here: whoever calls brings the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from klamm.kproto import errors
@@ -50,9 +50,9 @@ class Want:
 
 
 class Session:
-    """A consumer's partitions. `epoch` is the one its next request must bear."""
+    """A consumer's partitions. `epoch` is the one its next request must bear; `replica_id` -1: no follower."""
 
-    __slots__ = ("by_id", "epoch", "id", "last_used_ms", "wants")
+    __slots__ = ("by_id", "epoch", "id", "last_used_ms", "replica_id", "wants")
 
     def __init__(self, session_id: int, by_id: bool, wants: dict[Key, Want], now_ms: float) -> None:
         self.id = session_id
@@ -60,6 +60,23 @@ class Session:
         self.wants = wants
         self.epoch = 1
         self.last_used_ms = now_ms
+        self.replica_id = -1
+
+    def make_want(self, topic: str | bytes, asked: FetchRequest.FetchTopic.FetchPartition) -> Want:
+        return Want(topic, asked)
+
+    def updated(self, key: Key, want: Want) -> None:
+        """A request has something new for a partition that was fetched already."""
+
+    def forgotten(self, key: Key, want: Want) -> None:
+        """A partition is not fetched any more."""
+
+    def closed(self) -> None:
+        """The session is no more."""
+
+
+NewSession = Callable[[int, bool, "dict[Key, Want]", float], Session]
+"""(id, by_id, wants, now_ms): a consumer's session, or another kind."""
 
 
 class Fetch:
@@ -90,14 +107,25 @@ class FetchSessions:
         self._min_eviction_ms = min_eviction_ms
         self._sessions: dict[int, Session] = {}
 
-    def begin(self, request: FetchRequest, by_id: bool, now_ms: float) -> Fetch:
-        """Apply a request to its session. Raises KafkaError 70, 71 or 106."""
+    def begin(self, request: FetchRequest, by_id: bool, now_ms: float, new: NewSession = Session) -> Fetch:
+        """Apply a request to its session, or to one made by `new`. Raises KafkaError 70, 71 or 106.
+
+        The wants of a follower are made by its session even if that is not kept: it is the fetch's all the same, with
+        id 0.
+        """
         epoch = request.session_epoch
         if epoch in (FINAL_EPOCH, INITIAL_EPOCH):
-            self._sessions.pop(request.session_id, None)
-            wants = {key: Want(key[0], asked) for key, asked in _asked(request, by_id)}
-            session = self._create(wants, by_id, now_ms) if epoch == INITIAL_EPOCH else None
-            return Fetch(wants, session, False)
+            old = self._sessions.pop(request.session_id, None)
+            if old is not None:
+                old.closed()
+            if epoch == FINAL_EPOCH and new is Session:
+                return Fetch({key: Want(key[0], asked) for key, asked in _asked(request, by_id)}, None, False)
+            session = new(0, by_id, {}, now_ms)
+            for key, asked in _asked(request, by_id):
+                session.wants[key] = session.make_want(key[0], asked)
+            if epoch == INITIAL_EPOCH:
+                self._keep(session, now_ms)
+            return Fetch(session.wants, session if session.id or session.replica_id >= 0 else None, False)
         found = self._sessions.get(request.session_id)
         if found is None:
             raise KafkaError(errors.FETCH_SESSION_ID_NOT_FOUND)
@@ -110,6 +138,7 @@ class FetchSessions:
         found.last_used_ms = now_ms
         if not found.wants:
             del self._sessions[found.id]
+            found.closed()
             return Fetch({}, None, True)
         return Fetch(found.wants, found, True)
 
@@ -118,33 +147,41 @@ class FetchSessions:
         for key, asked in _asked(request, by_id):
             want = session.wants.get(key)
             if want is None:
-                session.wants[key] = Want(key[0], asked)
+                session.wants[key] = session.make_want(key[0], asked)
             else:
                 want.update(asked)
+                session.updated(key, want)
         for topic in request.forgotten_topics_data:
             name: str | bytes = topic.topic_id if by_id else topic.topic
             for index in topic.partitions:
-                session.wants.pop((name, index), None)
+                gone = session.wants.pop((name, index), None)
+                if gone is not None:
+                    session.forgotten((name, index), gone)
 
-    def _create(self, wants: dict[Key, Want], by_id: bool, now_ms: float) -> Session | None:
-        """A new session, or None when there is no room: the fetch is then answered without one, as in Kafka."""
-        if not self._make_room(now_ms):
-            return None
+    def _keep(self, session: Session, now_ms: float) -> None:
+        """Give a session its id, unless there is no room: the fetch is then answered without one, as in Kafka."""
+        if not self._make_room(now_ms, session.replica_id >= 0):
+            return
         session_id = 0
         while session_id == 0 or session_id in self._sessions:
             session_id = self._entropy.randrange(0x7FFFFFFF)
-        session = self._sessions[session_id] = Session(session_id, by_id, wants, now_ms)
-        return session
+        session.id = session_id
+        self._sessions[session_id] = session
 
-    def _make_room(self, now_ms: float) -> bool:
+    def _make_room(self, now_ms: float, is_follower: bool) -> bool:
+        """Followers go before consumers: their sessions take the place of a consumer's that is not idle, too."""
         if len(self._sessions) < self._slots:
             return True
         if not self._sessions:
             return False
         oldest = min(self._sessions.values(), key=lambda s: s.last_used_ms)
         if now_ms - oldest.last_used_ms < self._min_eviction_ms:
-            return False
+            consumers = [s for s in self._sessions.values() if s.replica_id < 0] if is_follower else []
+            if not consumers:
+                return False
+            oldest = min(consumers, key=lambda s: s.last_used_ms)
         del self._sessions[oldest.id]
+        oldest.closed()
         return True
 
     def __len__(self) -> int:

@@ -1,7 +1,8 @@
 """The partitions that this broker has replicas of, kept in step with the metadata image.
 
-The metadata decides, this follows: a published delta creates, changes and deletes logs here. Look-ups are by topic
-name or topic id and say with Kafka's error codes why there is no such partition.
+The metadata decides, this follows: a published delta creates, changes and deletes logs here, and makes their replicas
+leaders and followers. Look-ups are by topic name or topic id and say with Kafka's error codes why there is no such
+partition.
 """
 
 from __future__ import annotations
@@ -13,40 +14,73 @@ from typing import TYPE_CHECKING
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.uuids import LOST_DIR, MIGRATING_DIR, UNASSIGNED_DIR, uuid_text
+from klamm.log.isr import Replication
 from klamm.metadata.image.image import TOPIC_RESOURCE
 from klamm.metadata.image.topics import TopicPartition
+from klamm.server.followed_partition import FollowedPartition
 from klamm.server.partition import Partition
+from klamm.server.replica_surroundings import ReplicaSurroundings, ReplicationPorts
 
 if TYPE_CHECKING:
     from klamm.log.log_dirs import LogDirs
     from klamm.log.partition_log import PartitionLog
     from klamm.metadata.image.image import MetadataDelta, MetadataImage
     from klamm.metadata.image.partition import PartitionRegistration
+    from klamm.server.replication_quota import ReplicationQuota
     from klamm.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 class Replicas:
-    """The local partitions."""
+    """The local partitions. `ports` None: this broker is alone."""
 
-    def __init__(self, node_id: int, log_dirs: LogDirs, settings: Settings) -> None:
+    def __init__(
+        self, node_id: int, log_dirs: LogDirs, settings: Settings, ports: ReplicationPorts | None = None
+    ) -> None:
         self._node_id = node_id
         self._log_dirs = log_dirs
         self._settings = settings
+        self._around = ReplicaSurroundings(node_id, settings, log_dirs.clock, ports)
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[bytes, int], Partition] = {}
-        self._image: MetadataImage | None = None
-        self._touched: list[Partition] = []
+        self._followed_by_name: dict[tuple[str, int], FollowedPartition] = {}
+        self._followed_by_id: dict[tuple[bytes, int], FollowedPartition] = {}
         self._min_insync_replicas: dict[str, int] = {}
         self._listeners: list[Callable[[Partition, bool], None]] = []
         self._offline: dict[tuple[str, int], bytes | None] = {}
         """(topic, partition) to topic id of what is in a directory that has failed, or may be in one."""
         self.on_directory: Callable[[bytes, int, bytes], None] = lambda _topic_id, _index, _directory_id: None
         """Told of a replica that is in another directory than the metadata says: (topic id, partition, directory)."""
+        self.touched = self._around.touched
+        self.read_done = self._around.turn_done
+        """Wake the fetches that wait for partitions which have been appended to since the last call."""
+        self.is_stale = self._around.is_stale
+
+    # -- looking up --
 
     def __iter__(self) -> Iterator[Partition]:
+        """The led ones."""
         return iter(self._by_name.values())
+
+    @property
+    def followed(self) -> Sequence[FollowedPartition]:
+        return list(self._followed_by_id.values())
+
+    @property
+    def image(self) -> MetadataImage | None:
+        """The metadata that the replicas follow."""
+        return self._around.image
+
+    @property
+    def leader_quota(self) -> ReplicationQuota:
+        """The throttle of what followers fetch here."""
+        return self._around.leader_quota
+
+    @property
+    def selects_by_rack(self) -> bool:
+        """Whether consumers are sent to replicas in their rack (KIP-392)."""
+        return self._around.selects_by_rack
 
     def get(self, topic: str, index: int) -> Partition:
         """The partition that this broker leads. Raises KafkaError 3, 6 when another broker leads it, 56."""
@@ -59,13 +93,28 @@ class Replicas:
         """The partition that this broker leads. Raises KafkaError 100, 3, 6 or 56."""
         found = self._by_id.get((topic_id, index))
         if found is None:
-            image = self._image
-            topic = image.topics.by_id.get(topic_id) if image is not None else None
-            raise KafkaError(errors.UNKNOWN_TOPIC_ID if topic is None else self._why_not(topic.name, index))
+            raise KafkaError(self._why_not_by_id(topic_id, index))
         return found
 
+    def readable(self, topic: str | bytes, index: int) -> Partition | FollowedPartition:
+        """The partition by its topic's name or id, led or followed. Raises KafkaError as `get` and `by_id` do."""
+        if isinstance(topic, bytes):
+            found = self._by_id.get((topic, index)) or self._followed_by_id.get((topic, index))
+        else:
+            found = self._by_name.get((topic, index)) or self._followed_by_name.get((topic, index))
+        if found is None:
+            raise KafkaError(
+                self._why_not_by_id(topic, index) if isinstance(topic, bytes) else self._why_not(topic, index)
+            )
+        return found
+
+    def _why_not_by_id(self, topic_id: bytes, index: int) -> int:
+        image = self.image
+        topic = image.topics.by_id.get(topic_id) if image is not None else None
+        return errors.UNKNOWN_TOPIC_ID if topic is None else self._why_not(topic.name, index)
+
     def _why_not(self, topic: str, index: int) -> int:
-        image = self._image
+        image = self.image
         known = image.topics.by_name.get(topic) if image is not None else None
         if known is None or index not in known.partitions:
             return errors.UNKNOWN_TOPIC_OR_PARTITION
@@ -77,9 +126,12 @@ class Replicas:
         """Have `listener(partition, leads)` called when this broker begins or ends to lead a partition."""
         self._listeners.append(listener)
 
+    # -- following the metadata --
+
     def start(self, image: MetadataImage) -> None:
         """Take on what the metadata has here. The logs are loaded; what follows comes by `publish`."""
-        self._image = image
+        self._around.image = image
+        self._around.reconfigure()
         self._min_insync_replicas.clear()
         for topic in image.topics.by_id.values():
             for index, registration in topic.partitions.items():
@@ -89,12 +141,13 @@ class Replicas:
                 if registration.leader == self._node_id:
                     self._lead(image, where, registration, is_new=False)
                 else:
-                    self._follow(where, is_new=False)
+                    self._follow(image, where, registration, is_new=False)
                 self._check_directory(where, registration)
+        self._around.every_half_lag(self._check_isr)
 
     def publish(self, delta: MetadataDelta, image: MetadataImage) -> None:
         """Follow a change of the metadata."""
-        self._image = image
+        self._around.image = image
         self._min_insync_replicas.clear()
         if delta.topics is not None:
             known = delta.topics.image
@@ -106,14 +159,31 @@ class Replicas:
                 self._lead(image, where, registration, is_new=is_new)
                 self._check_directory(where, registration)
             for where, registration in changes.followers.items():
-                self._follow(where, is_new=known.partition(where.topic_id, where.partition_id) is None)
+                is_new = known.partition(where.topic_id, where.partition_id) is None
+                self._follow(image, where, registration, is_new=is_new)
                 self._check_directory(where, registration)
+        if delta.configs:
+            self._around.reconfigure()
         for resource_type, name in delta.configs or ():
             if resource_type == TOPIC_RESOURCE:
                 self._reconfigure(image, name)
             else:
-                for topic in {p.topic for p in self}:
+                for topic in {p.topic for p in (*self, *self.followed)}:
                     self._reconfigure(image, topic)
+        if delta.brokers:
+            self._brokers_changed()
+        self.read_done()
+
+    def _brokers_changed(self) -> None:
+        """Nobody waits any longer for a broker that is fenced, be it for records or for their deletion."""
+        for partition in list(self):
+            if partition.replication is not None:
+                partition.advance()
+                partition.check_low_watermark()
+
+    def _check_isr(self) -> None:
+        for partition in list(self):
+            partition.check_isr()
 
     def _reconfigure(self, image: MetadataImage, topic: str) -> None:
         known = image.topics.by_name.get(topic)
@@ -125,7 +195,11 @@ class Replicas:
             found = self._by_name.get((topic, index))
             if found is not None:
                 found.log.config = config
-                found.min_insync_replicas = _effective(min_insync_replicas, known.partitions[index])
+                found.set_min_insync_replicas(_effective(min_insync_replicas, known.partitions[index]))
+            elif (followed := self._followed_by_name.get((topic, index))) is not None:
+                followed.log.config = config
+
+    # -- leading --
 
     def _lead(
         self, image: MetadataImage, where: TopicPartition, registration: PartitionRegistration, *, is_new: bool
@@ -133,23 +207,17 @@ class Replicas:
         topic, topic_id, index = where
         found = self._by_id.get((topic_id, index))
         if found is not None:
-            found.leader_epoch = registration.leader_epoch
-            found.isr = registration.isr
-            found.min_insync_replicas = _effective(self._min_insync_replicas_of(image, topic), registration)
-            _begin_epoch(found)
+            self._lead_on(image, found, registration)
             return
-        stale = self._by_name.get((topic, index))
-        if stale is not None:
-            self._delete(topic, stale.topic_id, index)
-        if self._offline.get((topic, index)) == topic_id:
+        self._drop_stale(where)
+        followed = self._stop_following(where)
+        partition_log = followed.log if followed is not None else self._open(image, where, registration, is_new)
+        if partition_log is None:
             return
-        try:
-            partition_log = self._log(image, where, self._directory(registration), is_new)
-        except KafkaError as error:
-            log.error("%s-%d cannot be led here: %s", topic, index, error.message)
-            self._offline[topic, index] = topic_id
-            return
-        self._offline.pop((topic, index), None)
+        replication = self._replication(registration, partition_log) if len(registration.replicas) > 1 else None
+        min_insync_replicas = _effective(self._min_insync_replicas_of(image, topic), registration)
+        if replication is not None:
+            replication.min_isr = min_insync_replicas
         partition = Partition(
             topic,
             topic_id,
@@ -158,13 +226,48 @@ class Replicas:
             self._node_id,
             registration.leader_epoch,
             registration.isr,
-            self._touched.append,
+            self.touched,
+            replication,
+            self._around,
         )
-        partition.min_insync_replicas = _effective(self._min_insync_replicas_of(image, topic), registration)
+        partition.min_insync_replicas = min_insync_replicas
         _begin_epoch(partition)
         self._by_name[topic, index] = self._by_id[topic_id, index] = partition
         for listener in self._listeners:
             listener(partition, True)
+        if followed is not None:
+            followed.wake()
+
+    def _lead_on(self, image: MetadataImage, found: Partition, registration: PartitionRegistration) -> None:
+        """Another epoch, other replicas or another ISR of a partition that is led already."""
+        replication = found.replication
+        if replication is None and len(registration.replicas) > 1:
+            replication = found.replication = self._replication(registration, found.log)
+        elif replication is not None and not self._take_over(replication, registration, found.log):
+            return
+        found.leader_epoch = registration.leader_epoch
+        found.isr = registration.isr
+        found.set_min_insync_replicas(_effective(self._min_insync_replicas_of(image, found.topic), registration))
+        _begin_epoch(found)
+        if replication is not None:
+            found.isr_changed()
+
+    def _replication(self, registration: PartitionRegistration, partition_log: PartitionLog) -> Replication:
+        replication = Replication(self._node_id, self._around.lag_max_ms)
+        self._take_over(replication, registration, partition_log)
+        return replication
+
+    def _take_over(
+        self, replication: Replication, registration: PartitionRegistration, partition_log: PartitionLog
+    ) -> bool:
+        return replication.lead(
+            registration.replicas,
+            registration.isr,
+            registration.leader_epoch,
+            registration.partition_epoch,
+            partition_log.next_offset,
+            self._around.now_ms(),
+        )
 
     def _min_insync_replicas_of(self, image: MetadataImage, topic: str) -> int:
         """Looked up once for all partitions of a topic that one change of the metadata brings."""
@@ -173,29 +276,71 @@ class Replicas:
             found = self._min_insync_replicas[topic] = self._settings.min_insync_replicas(image, topic)
         return found
 
-    def _log(
-        self, image: MetadataImage, where: TopicPartition, directory_id: bytes | None, is_new: bool
-    ) -> PartitionLog:
-        """The partition's log, made if it is not there. Raises KafkaError."""
-        found = self._log_dirs.get(where.name, where.partition_id)
+    def _open(
+        self, image: MetadataImage, where: TopicPartition, registration: PartitionRegistration, is_new: bool
+    ) -> PartitionLog | None:
+        """The partition's log, made if it is not there; None, and the partition is offline, where that cannot be."""
+        key = where.name, where.partition_id
+        if self._offline.get(key) == where.topic_id:
+            return None
+        found = self._log_dirs.get(*key)
         config = self._settings.log_config(image, where.name) if found is None else found.config
-        return self._log_dirs.create(
-            where.name, where.partition_id, where.topic_id, config, directory_id, is_new=is_new
-        )
+        try:
+            opened = self._log_dirs.create(*key, where.topic_id, config, self._directory(registration), is_new=is_new)
+        except KafkaError as error:
+            log.error("%s-%d cannot be served here: %s", *key, error.message)
+            self._offline[key] = where.topic_id
+            return None
+        self._offline.pop(key, None)
+        return opened
 
-    def _follow(self, where: TopicPartition, *, is_new: bool) -> None:
-        """Another broker leads, or nobody: lead it no more."""
-        partition = self._by_id.pop((where.topic_id, where.partition_id), None)
+    def _drop_stale(self, where: TopicPartition) -> None:
+        """What is left of an earlier topic of that name."""
+        key = where.name, where.partition_id
+        stale = self._by_name.get(key) or self._followed_by_name.get(key)
+        if stale is not None and stale.topic_id != where.topic_id:
+            self._delete(where.name, stale.topic_id, where.partition_id)
+
+    # -- following --
+
+    def _follow(
+        self, image: MetadataImage, where: TopicPartition, registration: PartitionRegistration, *, is_new: bool
+    ) -> None:
+        """Another broker leads, or nobody: lead it no more, and fetch from who does."""
+        topic, topic_id, index = where
+        partition = self._by_id.pop((topic_id, index), None)
         if partition is not None:
-            self._by_name.pop((where.name, where.partition_id), None)
+            self._by_name.pop((topic, index), None)
             self._resign(partition)
-        elif not is_new and self._log_dirs.has_offline and self._log_dirs.get(where.name, where.partition_id) is None:
-            self._offline.setdefault((where.name, where.partition_id), where.topic_id)
+        self._drop_stale(where)
+        followed = self._followed_by_id.get((topic_id, index))
+        if followed is None:
+            partition_log = partition.log if partition is not None else self._open(image, where, registration, is_new)
+            if partition_log is None:
+                return
+            followed = FollowedPartition(topic, topic_id, index, partition_log, -1, -1, self.touched)
+            self._followed_by_id[topic_id, index] = self._followed_by_name[topic, index] = followed
+        if followed.leader_epoch == registration.leader_epoch:
+            return
+        followed.leader_id, followed.leader_epoch = registration.leader, registration.leader_epoch
+        if registration.has_leader:
+            self._around.follow(followed)
+        else:
+            self._around.unfollow(topic_id, index)
 
-    def _resign(self, partition: Partition) -> None:
+    def _stop_following(self, where: TopicPartition) -> FollowedPartition | None:
+        followed = self._followed_by_id.pop((where.topic_id, where.partition_id), None)
+        if followed is not None:
+            self._followed_by_name.pop((where.name, where.partition_id), None)
+            self._around.unfollow(where.topic_id, where.partition_id)
+        return followed
+
+    def _resign(self, partition: Partition, code: int = errors.NOT_LEADER_OR_FOLLOWER) -> None:
         for listener in self._listeners:
             listener(partition, False)
-        partition.wake()
+        partition.resign(code)
+
+    # -- directories --
 
     def _check_directory(self, where: TopicPartition, registration: PartitionRegistration) -> None:
         """Only this broker knows where the replica is: the controller is told when it has something else."""
@@ -211,7 +356,11 @@ class Replicas:
             partition = self._by_name.pop(key, None)
             if partition is not None:
                 del self._by_id[partition.topic_id, partition.index]
-                self._resign(partition)
+                self._resign(partition, errors.KAFKA_STORAGE_ERROR)
+            followed = self._followed_by_name.get(key)
+            if followed is not None:
+                self._stop_following(TopicPartition(followed.topic, followed.topic_id, followed.index))
+                followed.wake()
 
     def _directory(self, registration: PartitionRegistration) -> bytes | None:
         """The directory that the controller has put the replica in, unless it left the choice to the broker."""
@@ -222,26 +371,26 @@ class Replicas:
         if self._offline.get((topic, index)) == topic_id:
             del self._offline[topic, index]
         partition = self._by_id.pop((topic_id, index), None)
+        followed = self._stop_following(TopicPartition(topic, topic_id, index))
         if partition is not None:
             self._by_name.pop((topic, index), None)
             for listener in self._listeners:
                 listener(partition, False)
-        elif (known := self._log_dirs.get(topic, index)) is None or known.topic_id != topic_id:
+        elif followed is None and ((known := self._log_dirs.get(topic, index)) is None or known.topic_id != topic_id):
             return
         try:
             self._log_dirs.delete(topic, index)
         except KafkaError as error:
             log.error("%s-%d could not be deleted: %s", topic, index, error.message)
         if partition is not None:
-            partition.wake()
+            partition.resign(self._why_not(topic, index))
+        if followed is not None:
+            followed.wake()
         log.info("deleted %s-%d (%s)", topic, index, uuid_text(topic_id))
 
-    def read_done(self) -> None:
-        """Wake the fetches that wait for partitions which have been appended to since the last call."""
-        if self._touched:
-            touched, self._touched[:] = list(self._touched), []
-            for partition in touched:
-                partition.wake()
+    def close(self) -> None:
+        """Fetch and ask nothing more; the logs stay as they are."""
+        self._around.close()
 
 
 def _effective(min_insync_replicas: int, registration: PartitionRegistration) -> int:

@@ -3,7 +3,8 @@
 v7 fetch sessions (KIP-227); v9 leader epoch checks (KIP-320); v11 rack id (KIP-392); v12 diverging epochs (KIP-595);
 v13 topic ids (KIP-516); v15 replica state (KIP-903); v16 leader endpoints (KIP-951); v17 and v18 concern replicas.
 
-Batches leave as they stand in the log: a fetch in the middle of a batch gets the whole batch.
+Batches leave as they stand in the log: a fetch in the middle of a batch gets the whole batch. Consumers are served
+here, by leaders and from v11 on by followers, too; what followers fetch is in `server/follower_fetch.py`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,27 @@ from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.kproto.schema import Message
 from klamm.log.partition_log import FetchData
 from klamm.reply import Reply
+from klamm.server import follower_fetch
 from klamm.server.broker import Broker
+from klamm.server.fetch_answers import Data, Topic, diverging_epoch, missing, response, unreadable
 from klamm.server.fetch_sessions import Fetch, Want
+from klamm.server.followed_partition import FollowedPartition
 from klamm.server.partition import Partition
+from klamm.server.preferred_replica import NOBODY_ELSE, preferred_replica
 from klamm.server.request import RequestContext
 
-Topic = FetchResponse.FetchableTopicResponse
-Data = Topic.PartitionData
+_READ_FROM_FOLLOWERS_SINCE = 11
 NOTHING = FetchData(b"")
 
 
 def handle(broker: Broker, context: RequestContext, request: FetchRequest) -> FetchResponse | Reply[Message | None]:
+    if request.replica_id >= 0 or request.replica_state.replica_id >= 0:
+        return follower_fetch.serve(broker, context, request)
     by_id = context.api_version >= 13
     if request.isolation_level not in (0, 1):
         return _refuse(request, by_id, errors.UNKNOWN_SERVER_ERROR)
     fetch = broker.fetch_sessions.begin(request, by_id, broker.clock.monotonic_ms())
-    reading = _Reading(broker, request, fetch, by_id)
+    reading = _Reading(broker, context, request, fetch)
     if reading.read() or request.max_wait_ms <= 0 or not fetch.wants:
         return reading.response()
     return reading.wait()
@@ -40,26 +46,19 @@ def _refuse(request: FetchRequest, by_id: bool, code: int) -> FetchResponse:
     topics = [] if by_id else request.topics
     return FetchResponse(
         error_code=code,
-        responses=[
-            Topic(topic=t.topic, partitions=[_missing(p.partition, code) for p in t.partitions]) for t in topics
-        ],
+        responses=[Topic(topic=t.topic, partitions=[missing(p.partition, code) for p in t.partitions]) for t in topics],
     )
-
-
-def _missing(index: int, code: int) -> Data:
-    """A partition that is not there. Unlike one that cannot be read it has an (empty) list of aborted transactions."""
-    return Data(partition_index=index, error_code=code, high_watermark=-1, aborted_transactions=[], records=b"")
 
 
 class _Reading:
     """One fetch: read what there is; when that is too little, look again whenever a partition has moved."""
 
-    __slots__ = ("_broker", "_by_id", "_fetch", "_reply", "_request", "_results", "_timer", "_watched")
+    __slots__ = ("_broker", "_context", "_fetch", "_reply", "_request", "_results", "_timer", "_watched")
 
-    def __init__(self, broker: Broker, request: FetchRequest, fetch: Fetch, by_id: bool) -> None:
-        self._broker, self._request, self._fetch, self._by_id = broker, request, fetch, by_id
+    def __init__(self, broker: Broker, context: RequestContext, request: FetchRequest, fetch: Fetch) -> None:
+        self._broker, self._context, self._request, self._fetch = broker, context, request, fetch
         self._results: list[tuple[Want, Data]] = []
-        self._watched: list[Partition] = []
+        self._watched: list[Partition | FollowedPartition] = []
 
     def read(self) -> bool:
         """Read every partition; True when the answer must not wait: enough bytes, or an error."""
@@ -68,19 +67,19 @@ class _Reading:
         total = 0
         urgent = False
         results: list[tuple[Want, Data]] = []
-        missing: list[tuple[Want, Data]] = []
+        absent: list[tuple[Want, Data]] = []
         for want in self._fetch.wants.values():
             try:
                 partition = self._find(want)
             except KafkaError as error:
-                missing.append((want, _missing(want.index, error.code)))
+                absent.append((want, missing(want.index, error.code)))
                 urgent = True
                 continue
             data = self._read_partition(partition, want, left, total == 0)
             size = len(data.records) if data.records else 0
             total += size
             left = max(0, left - size)
-            if data.error_code or data.diverging_epoch.epoch >= 0:
+            if data.error_code or data.diverging_epoch.epoch >= 0 or data.preferred_read_replica >= 0:
                 urgent = True
             if (
                 not incremental
@@ -89,28 +88,31 @@ class _Reading:
                 or data.high_watermark != want.high_watermark
                 or data.log_start_offset != want.log_start_offset
                 or data.diverging_epoch.epoch >= 0
+                or data.preferred_read_replica >= 0
             ):
                 results.append((want, data))
         # Kafka notices unknown ids before it looks for partitions.
-        missing.sort(key=lambda row: row[1].error_code != errors.UNKNOWN_TOPIC_ID)
-        self._results = results + missing
+        absent.sort(key=lambda row: row[1].error_code != errors.UNKNOWN_TOPIC_ID)
+        self._results = results + absent
         return urgent or total >= request.min_bytes
 
-    def _read_partition(self, partition: Partition, want: Want, left: int, first: bool) -> Data:
+    def _read_partition(self, partition: Partition | FollowedPartition, want: Want, left: int, first: bool) -> Data:
         try:
             code = partition.check_epoch(max(want.leader_epoch, -1))
             if code:
                 raise KafkaError(code)
-            log = partition.log
-            if want.last_fetched_epoch >= 0:
-                epoch, end_offset = log.end_offset_for_epoch(want.last_fetched_epoch)
-                if end_offset < 0:
-                    raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"epoch {want.last_fetched_epoch} is not known")
-                if epoch < want.last_fetched_epoch or end_offset < want.fetch_offset:
+            if self._broker.replicas.selects_by_rack and isinstance(partition, Partition):
+                preferred = self._preferred(partition, want)
+                if preferred != NOBODY_ELSE:
                     data = self._data(want, partition, NOTHING)
-                    data.aborted_transactions = None
-                    data.diverging_epoch = Data.EpochEndOffset(epoch=epoch, end_offset=end_offset)
+                    data.preferred_read_replica = preferred
                     return data
+            log = partition.log
+            if want.last_fetched_epoch >= 0 and (diverging := diverging_epoch(log, want)) is not None:
+                data = self._data(want, partition, NOTHING)
+                data.aborted_transactions = None
+                data.diverging_epoch = diverging
+                return data
             limit = min(want.max_bytes, left)
             end = partition.visible_end(self._request.isolation_level)
             if want.fetch_offset == end:
@@ -121,23 +123,23 @@ class _Reading:
                 raise KafkaError(errors.UNKNOWN_SERVER_ERROR, f"cannot read {limit} bytes")
             return self._data(want, partition, found)
         except KafkaError as error:
-            return Data(
-                partition_index=want.index,
-                error_code=error.code,
-                high_watermark=-1,
-                aborted_transactions=None,
-                records=b"",
-            )
+            return unreadable(want.index, error.code)
 
-    def _find(self, want: Want) -> Partition:
+    def _preferred(self, partition: Partition, want: Want) -> int:
+        request, context = self._request, self._context
+        if context.api_version < _READ_FROM_FOLLOWERS_SINCE:
+            return NOBODY_ELSE
+        image = self._broker.replicas.image
+        return preferred_replica(image, partition, request.rack_id, want.fetch_offset, context.listener_name)
+
+    def _find(self, want: Want) -> Partition | FollowedPartition:
         replicas = self._broker.replicas
-        if self._by_id:
-            assert isinstance(want.topic, bytes)
-            return replicas.by_id(want.topic, want.index)
+        if self._context.api_version >= _READ_FROM_FOLLOWERS_SINCE:
+            return replicas.readable(want.topic, want.index)
         assert isinstance(want.topic, str)
         return replicas.get(want.topic, want.index)
 
-    def _data(self, want: Want, partition: Partition, found: FetchData) -> Data:
+    def _data(self, want: Want, partition: Partition | FollowedPartition, found: FetchData) -> Data:
         log = partition.log
         aborted = None
         if self._request.isolation_level:
@@ -157,24 +159,16 @@ class _Reading:
 
     def response(self) -> FetchResponse:
         """The answer to what was read last; a session remembers what it tells."""
-        topics: list[Topic] = []
-        last: Topic | None = None
-        name: str | bytes | None = None
-        session = self._fetch.session
-        for want, data in self._results:
-            if last is None or want.topic != name:
-                name = want.topic
-                last = (
-                    Topic(topic_id=name, partitions=[]) if isinstance(name, bytes) else Topic(topic=name, partitions=[])
-                )
-                topics.append(last)
-            last.partitions.append(data)
-            want.high_watermark, want.log_start_offset = data.high_watermark, data.log_start_offset
-            if session is not None and data.records:
-                key = (want.topic, want.index)
-                if key in session.wants:
-                    session.wants[key] = session.wants.pop(key)
-        return FetchResponse(session_id=self._fetch.session_id, responses=topics)
+        fetch, context = self._fetch, self._context
+        session = fetch.session
+        if session is not None:
+            wants = session.wants
+            for want, data in self._results:
+                if data.records and (key := (want.topic, want.index)) in wants:
+                    wants[key] = wants.pop(key)
+        return response(
+            self._results, fetch.session_id, context.api_version, self._broker.replicas.image, context.listener_name
+        )
 
     def wait(self) -> Reply[Message | None]:
         """Look again at every move of a partition, until there is enough or `max_wait_ms` is over."""

@@ -18,6 +18,7 @@ from klamm.server.broker import Broker
 from klamm.server.partition import Partition
 from klamm.server.request import RequestContext
 
+_CONSUMER: Final = -1
 LATEST: Final = -1
 EARLIEST: Final = -2
 MAX_TIMESTAMP: Final = -3
@@ -48,7 +49,8 @@ def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest)
                 code = partition.check_epoch(asked.current_leader_epoch)
                 if code:
                     raise KafkaError(code)
-                found = _look_up(partition, asked.timestamp, request.isolation_level)
+                end = _visible_end(partition, request)
+                found = _look_up(partition, asked.timestamp, end, context.api_version)
                 result.timestamp, result.offset = found[:2]
                 if context.api_version >= 4:
                     result.leader_epoch = found[2]
@@ -72,14 +74,24 @@ def refuse(request: ListOffsetsRequest, code: int) -> ListOffsetsResponse:
     )
 
 
-def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tuple[int, int, int]:
+def _visible_end(partition: Partition, request: ListOffsetsRequest) -> int:
+    """What the latest offset is for consumers by their isolation level, for followers and debuggers the log's end."""
+    if request.replica_id != _CONSUMER:
+        return partition.log.log_end_offset
+    return partition.visible_end(request.isolation_level)
+
+
+def _look_up(partition: Partition, timestamp: int, end: int, version: int) -> tuple[int, int, int]:
     """(timestamp, offset, leader epoch) of what a timestamp stands for; -1 each where there is nothing.
 
-    Without tiered storage the local log start is the log start, and nothing is tiered or waits to be.
+    Without tiered storage the local log start is the log start, and nothing is tiered or waits to be. Raises KafkaError
+    while a new leader does not know what of the older epochs is committed: it could name an offset that goes back.
     """
     log = partition.log
     if timestamp == LATEST:
-        return -1, partition.visible_end(isolation_level), partition.leader_epoch
+        if partition.is_behind_its_epoch(end):
+            raise _not_available(version)
+        return -1, end, partition.leader_epoch
     if timestamp in (EARLIEST, EARLIEST_LOCAL):
         return -1, log.log_start_offset, log.epochs.epoch_for(log.log_start_offset)
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
@@ -87,6 +99,13 @@ def _look_up(partition: Partition, timestamp: int, isolation_level: int) -> tupl
     found = (
         timestamps.max_timestamp(log) if timestamp == MAX_TIMESTAMP else timestamps.offset_for_timestamp(log, timestamp)
     )
-    if found is None or found.offset >= partition.visible_end(isolation_level):
+    if found is None or found.offset >= end:
+        if found is not None and partition.is_behind_its_epoch(end):
+            raise _not_available(version)
         return -1, -1, -1
     return found.timestamp, found.offset, found.leader_epoch
+
+
+def _not_available(version: int) -> KafkaError:
+    """KIP-207."""
+    return KafkaError(errors.OFFSET_NOT_AVAILABLE if version >= 5 else errors.LEADER_NOT_AVAILABLE)

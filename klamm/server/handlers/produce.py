@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
 from klamm.kproto import compression, errors, records
@@ -21,13 +21,14 @@ from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
 from klamm.kproto.record_codec import CorruptBatch
 from klamm.kproto.schema import Message
-from klamm.log.io_thread import Completion
 from klamm.log.partition_log import Appended
 from klamm.log.validation import InvalidRecords, NotOneBatch
 from klamm.reply import Reply
 from klamm.server.broker import Broker
+from klamm.server.current_leader import address_of, current_leader
 from klamm.server.dispatch import AcksZeroError
 from klamm.server.partition import Partition
+from klamm.server.pending_produce import PendingProduce, Result, must_wait
 from klamm.server.request import RequestContext
 
 
@@ -36,10 +37,10 @@ class NotVerified(KafkaError):
 
 
 Topic = ProduceResponse.TopicProduceResponse
-Result = Topic.PartitionProduceResponse
 Asked = ProduceRequest.TopicProduceData.PartitionProduceData
 
 _ZSTD_SINCE: Final = 7
+_LEADERS_SINCE: Final = 10
 _BEFORE_THE_LOG: Final = frozenset(
     {
         errors.INVALID_REQUIRED_ACKS,
@@ -60,23 +61,23 @@ def handle(
 ) -> ProduceResponse | Reply[Message | None] | None:
     refused = _refused_as_a_whole(context.api_version, request)
     if refused:
-        return _answer(request.acks, _all_failed(request, refused))
+        return _answer(request.acks, _all_failed(request, refused), broker, context)
     by_id = context.api_version >= 13
     now_ms = broker.clock.time_ms()
-    pending: list[tuple[Result, Completion]] = []
+    pending: list[tuple[Result, Partition, Appended]] = []
     topics: list[Topic] = []
     for asked in _each_once(request.topic_data):
         results = []
         for partition_data in asked.partition_data:
             result = Result(index=partition_data.index, error_code=0, base_offset=-1)
             results.append(result)
-            written = _append(broker, asked, partition_data, by_id, request.acks, now_ms, result)
-            if written is not None:
-                pending.append((result, written))
+            waits = _append(broker, asked, partition_data, by_id, request.acks, now_ms, result)
+            if waits is not None:
+                pending.append((result, *waits))
         topics.append(Topic(name=asked.name, topic_id=asked.topic_id, partition_responses=results))
     if pending:
-        return _when_written(request.acks, topics, pending)
-    return _answer(request.acks, topics)
+        return _later(broker, context, request.acks, request.timeout_ms, topics, pending)
+    return _answer(request.acks, topics, broker, context)
 
 
 def _each_once(asked: list[ProduceRequest.TopicProduceData]) -> list[ProduceRequest.TopicProduceData]:
@@ -129,7 +130,7 @@ def quick(
         return None
     by_id = context.api_version >= 13
     try:
-        transactional, acks, _, topics = _HEAD(frame, context.body_at)
+        transactional, acks, timeout_ms, topics = _HEAD(frame, context.body_at)
         if transactional or topics != _ONE or not (acks == -1 or acks == 1):
             return None
         at = context.body_at + 8
@@ -156,21 +157,22 @@ def quick(
     except KafkaError as error:
         result = Result(index=index, error_code=0, base_offset=-1)
         _refuse(result, error, partition)
-        return _one_answer(topic if by_id else name, result)
-    if appended.written is None:
+        return _answer(acks, _one_topic(topic if by_id else name, result), broker, context)
+    if not must_wait(partition, appended, acks):
         return _packer(len(topic), by_id)(topic, index, appended)
     result = Result(index=index, error_code=0, base_offset=-1)
     _accept(result, appended)
-    return _when_written(acks, _one_answer(topic if by_id else name, result).responses, [(result, appended.written)])
+    rows = _one_topic(topic if by_id else name, result)
+    return _later(broker, context, acks, timeout_ms, rows, [(result, partition, appended)])
 
 
-def _one_answer(topic: str | bytes, result: Result) -> ProduceResponse:
+def _one_topic(topic: str | bytes, result: Result) -> list[Topic]:
     named = Topic(partition_responses=[result])
     if isinstance(topic, bytes):
         named.topic_id = topic
     else:
         named.name = topic
-    return ProduceResponse(responses=[named])
+    return [named]
 
 
 @cache
@@ -197,8 +199,8 @@ def _append(
     acks: int,
     now_ms: int,
     result: Result,
-) -> Completion | None:
-    """Append one partition's batches and fill in its result; gives the future of bytes that are still being written."""
+) -> tuple[Partition, Appended] | None:
+    """Append one partition's batches and fill in its result; gives what the answer must wait for, if anything."""
     partition = None
     try:
         replicas = broker.replicas
@@ -215,7 +217,7 @@ def _append(
         _refuse(result, error, partition)
         return None
     _accept(result, appended)
-    return appended.written
+    return (partition, appended) if must_wait(partition, appended, acks) else None
 
 
 def _verify(broker: Broker, partition: Partition, batch: memoryview, now_ms: int) -> None:
@@ -256,27 +258,18 @@ def _accept(result: Result, appended: Appended) -> None:
     result.log_start_offset = appended.log_start_offset
 
 
-def _when_written(acks: int, topics: list[Topic], pending: list[tuple[Result, Completion]]) -> Reply[Message | None]:
-    reply: Reply[Message | None] = Reply()
-    left = len(pending)
-
-    def written(result: Result, completion: Completion) -> None:
-        nonlocal left
-        error = completion.exception()
-        if isinstance(error, KafkaError):
-            result.error_code, result.base_offset = error.code, -1
-        elif isinstance(error, Exception):
-            reply.resolve(error)
-        left -= 1
-        if left == 0:
-            try:
-                reply.resolve(_answer(acks, topics))
-            except AcksZeroError as refused:
-                reply.resolve(refused)
-
-    for result, completion in pending:
-        completion.add_done_callback(partial(written, result))
-    return reply
+def _later(
+    broker: Broker,
+    context: RequestContext,
+    acks: int,
+    timeout_ms: int,
+    topics: list[Topic],
+    pending: list[tuple[Result, Partition, Appended]],
+) -> Reply[Message | None]:
+    waiting = PendingProduce(acks, lambda: _answer(acks, topics, broker, context))
+    for result, partition, appended in pending:
+        waiting.add(result, partition, appended)
+    return waiting.begin(broker.clock, timeout_ms)
 
 
 def _all_failed(request: ProduceRequest, code: int) -> list[Topic]:
@@ -290,11 +283,30 @@ def _all_failed(request: ProduceRequest, code: int) -> list[Topic]:
     ]
 
 
-def _answer(acks: int, topics: list[Topic]) -> ProduceResponse | None:
+def _answer(acks: int, topics: list[Topic], broker: Broker, context: RequestContext) -> ProduceResponse | None:
     if acks:
-        return ProduceResponse(responses=topics)
+        answer = ProduceResponse(responses=topics)
+        if context.api_version >= _LEADERS_SINCE:
+            _tell_leaders(answer, broker, context.listener_name)
+        return answer
     for topic in topics:
         for result in topic.partition_responses:
             if result.error_code:
                 raise AcksZeroError(f"produce with acks=0 failed: {errors.name_of(result.error_code)}")
     return None
+
+
+def _tell_leaders(answer: ProduceResponse, broker: Broker, listener_name: str) -> None:
+    """Who has asked the wrong broker is told of the right one (KIP-951)."""
+    nodes: dict[int, ProduceResponse.NodeEndpoint] = {}
+    for topic in answer.responses:
+        for result in topic.partition_responses:
+            if result.error_code != errors.NOT_LEADER_OR_FOLLOWER:
+                continue
+            image = broker.replicas.image
+            leader_id, leader_epoch = current_leader(image, topic.name or topic.topic_id, result.index)
+            result.current_leader = Result.LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
+            address = address_of(image, leader_id, listener_name)
+            if address is not None:
+                nodes[leader_id] = ProduceResponse.NodeEndpoint(**address._asdict())
+    answer.node_endpoints = list(nodes.values())
