@@ -92,7 +92,7 @@ def change_partition(
             record.isr = [elected.leader]
             if partition.leader_recovery_state != RECOVERING:
                 record.leader_recovery_state = RECOVERING
-    elif not set(partition.replicas) <= set(replicas):
+    elif replicas != partition.replicas and not set(partition.replicas) <= set(replicas):
         # Who is no replica any more must not be able to follow: a new leader epoch keeps it out.
         record.leader = partition.leader
     if record.isr is not None or not rules.elr_enabled:
@@ -104,7 +104,9 @@ def change_partition(
         record.isr = list(isr)
     if rules.elr_enabled:
         _keep_last_known_leader(partition, record)
-    _assign(partition, record, replicas, removing, adding, rules.default_directory, target.directories)
+    _reassign(partition, record, replicas, removing, adding)
+    if replicas != partition.replicas or target.directories:
+        _place(partition, record, replicas, rules.default_directory, target.directories)
     if target.leader_recovery_state not in (None, partition.leader_recovery_state):
         record.leader_recovery_state = target.leader_recovery_state
     return None if _is_empty(record) else record
@@ -153,12 +155,25 @@ def _keep_last_known_leader(partition: PartitionRegistration, record: PartitionC
         record.last_known_elr = []
 
 
-def _assign(
+def _reassign(
     partition: PartitionRegistration,
     record: PartitionChangeRecord,
     replicas: tuple[int, ...],
     removing: tuple[int, ...],
     adding: tuple[int, ...],
+) -> None:
+    if replicas != partition.replicas:
+        record.replicas = list(replicas)
+    if removing != partition.removing_replicas:
+        record.removing_replicas = list(removing)
+    if adding != partition.adding_replicas:
+        record.adding_replicas = list(adding)
+
+
+def _place(
+    partition: PartitionRegistration,
+    record: PartitionChangeRecord,
+    replicas: tuple[int, ...],
     default_directory: Callable[[int], bytes],
     moved: Mapping[int, bytes],
 ) -> None:
@@ -166,12 +181,6 @@ def _assign(
     directories = tuple(known[broker] if broker in known else default_directory(broker) for broker in replicas)
     if directories != partition.directories:
         record.directories = list(directories)
-    if replicas != partition.replicas:
-        record.replicas = list(replicas)
-    if removing != partition.removing_replicas:
-        record.removing_replicas = list(removing)
-    if adding != partition.adding_replicas:
-        record.adding_replicas = list(adding)
 
 
 def _is_empty(record: PartitionChangeRecord) -> bool:
