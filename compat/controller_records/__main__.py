@@ -6,10 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
+from compat.controller_records.placements import placements
 from compat.controller_records.recorder import Json, Recorder
 from compat.controller_records.stories import STORIES
 from compat.kafka_jars import ROOT
 
+PLACEMENTS = "placements"
+STORY_FOLDER = "stories"
 DATA = ROOT / "tests" / "data" / "controller_records"
 
 
@@ -29,10 +32,15 @@ def write(path: Path, steps: list[Json]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stories", nargs="*", metavar="STORY", help=f"of {', '.join(STORIES)}; all, if none is named")
-    for name in parser.parse_args().stories or list(STORIES):
+    parser.add_argument(
+        "stories", nargs="*", metavar="STORY", help=f"of {', '.join(STORIES)}, {PLACEMENTS}; all, if none is named"
+    )
+    for name in parser.parse_args().stories or [*STORIES, PLACEMENTS]:
+        if name == PLACEMENTS:
+            write(DATA / f"{PLACEMENTS}.json", placements())
+            continue
         steps = record(name)
-        write(DATA / f"{name}.json", steps)
+        write(DATA / STORY_FOLDER / f"{name}.json", steps)
         print(f"{name}: {len(steps)} steps, {sum(len(step['batches']) for step in steps)} batches")
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from compat.controller_records.__main__ import DATA, record
+from compat.controller_records.__main__ import DATA, PLACEMENTS, STORY_FOLDER, record
+from compat.controller_records.placements import placements
 from compat.controller_records.recorder import Json
 from compat.controller_records.stories import STORIES
 
@@ -43,7 +44,12 @@ def _in_one_order(step: Json) -> Json:
 @pytest.mark.needs("java", "mvn")
 @pytest.mark.parametrize("story", STORIES)
 def test_real_kafka_decides_as_recorded(story: str) -> None:
-    recorded = json.loads((DATA / f"{story}.json").read_text(encoding="utf-8"))
+    recorded = json.loads((DATA / STORY_FOLDER / f"{story}.json").read_text(encoding="utf-8"))
     now = _comparable(record(story))
     for step, before in zip(now, _comparable(recorded), strict=True):
         assert step == before
+
+
+@pytest.mark.needs("java", "mvn")
+def test_real_kafka_places_as_recorded() -> None:
+    assert placements() == json.loads((DATA / f"{PLACEMENTS}.json").read_text(encoding="utf-8"))

@@ -50,8 +50,9 @@ class _Stripe:
 
 class _Rack:
     def __init__(self, brokers: list[UsableBroker], randrange: Callable[[int], int]) -> None:
-        self.unfenced = _Stripe([b.broker_id for b in brokers if not b.fenced], randrange)
+        # The order of these two is Kafka's order of drawing.
         self.fenced = _Stripe([b.broker_id for b in brokers if b.fenced], randrange)
+        self.unfenced = _Stripe([b.broker_id for b in brokers if not b.fenced], randrange)
 
     def take(self, round_number: int) -> int | None:
         broker = self.unfenced.take(round_number)
@@ -69,7 +70,7 @@ def place(
     if replication_factor <= 0:
         raise _invalid(f"Invalid replication factor {replication_factor}: the replication factor must be positive.")
     if all(broker.fenced for broker in usable):
-        raise _invalid("All brokers are currently fenced.")
+        raise _invalid("All brokers are currently fenced, or have all their log directories cordoned.")
     if replication_factor > len(usable):
         raise _invalid(
             f"The target replication factor of {replication_factor} cannot be reached because only "
@@ -87,6 +88,7 @@ def place(
 class _Layout:
     def __init__(self, racks: list[_Rack], unfenced: int, randrange: Callable[[int], int]) -> None:
         self._racks = racks
+        self._all_racks = tuple(racks)
         self._unfenced = unfenced
         self._randrange = randrange
         self._offset = randrange(len(racks))
@@ -121,9 +123,9 @@ class _Layout:
 
     def _shuffle(self) -> None:
         self._mix(self._racks)
-        for rack in self._racks:
-            self._mix(rack.unfenced.brokers)
+        for rack in self._all_racks:
             self._mix(rack.fenced.brokers)
+            self._mix(rack.unfenced.brokers)
 
     def _mix(self, items: list[T]) -> None:
         for i in range(len(items) - 1, 0, -1):

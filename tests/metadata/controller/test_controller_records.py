@@ -1,4 +1,4 @@
-"""The stories of tests/data/controller_records again: our controller decides what a real one decided.
+"""The stories of tests/data/controller_records/stories again: our controller decides what a real one decided.
 
 Before each step our controller has the real log up to there, so that one difference stays one.
 """
@@ -31,7 +31,7 @@ from klamm.metadata.image.image import EMPTY
 from klamm.metadata.record_codec import TYPES, record_version
 from klamm.seams import SeededEntropy
 
-DATA = Path(__file__).parents[2] / "data" / "controller_records"
+DATA = Path(__file__).parents[2] / "data" / "controller_records" / "stories"
 METADATA_VERSION = 30
 CLASSES = {cls.__name__: cls for cls in TYPES.values()}
 Json = dict[str, Any]

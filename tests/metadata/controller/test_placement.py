@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +13,27 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.metadata.controller.placement import UsableBroker, place
 from klamm.seams import SeededEntropy
+
+PLACEMENTS = Path(__file__).parents[2] / "data" / "controller_records" / "placements.json"
+
+
+class JavaRandom:
+    """java.util.Random: a linear congruential generator of 48 bits, of which `nextInt(bound)` takes the upper ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = (seed ^ 0x5DEECE66D) & (1 << 48) - 1
+
+    def randrange(self, bound: int) -> int:
+        drawn = self._next31()
+        if bound & (bound - 1) == 0:
+            return bound * drawn >> 31
+        while drawn - drawn % bound + bound - 1 >= 1 << 31:
+            drawn = self._next31()
+        return drawn % bound
+
+    def _next31(self) -> int:
+        self._state = self._state * 0x5DEECE66D + 0xB & (1 << 48) - 1
+        return self._state >> 17
 
 
 def brokers(count: int, racks: int = 0, fenced: tuple[int, ...] = ()) -> list[UsableBroker]:
@@ -67,3 +91,17 @@ def test_impossible(factor: int, usable: list[UsableBroker], what: str) -> None:
     with pytest.raises(KafkaError, match=what) as caught:
         place(1, factor, usable, SeededEntropy(1).randrange)
     assert caught.value.code == errors.INVALID_REPLICATION_FACTOR
+
+
+def test_as_kafka_places_with_the_same_random_numbers() -> None:
+    for case in json.loads(PLACEMENTS.read_text(encoding="utf-8")):
+        usable = []
+        for broker in case["brokers"]:
+            broker_id, rack, fenced = broker.split(":")
+            usable.append(UsableBroker(int(broker_id), rack or None, fenced == "fenced"))
+        placed: Any
+        try:
+            placed = place(case["partitions"], case["replication_factor"], usable, JavaRandom(case["seed"]).randrange)
+        except KafkaError as error:
+            placed = error.message
+        assert placed == case["placed"], case
