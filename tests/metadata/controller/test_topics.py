@@ -96,9 +96,9 @@ def test_defaults(control: Any) -> None:
 def test_all_brokers_fenced(control: Any) -> None:
     [result] = control(image(broker(1, fenced=True))).create_topics(creation(topic())).response.topics
     assert result.error_code == errors.INVALID_REPLICATION_FACTOR
-    assert (
-        result.error_message
-        == "Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned."
+    assert result.error_message == (
+        "Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log "
+        "directories cordoned."
     )
 
 
