@@ -44,8 +44,8 @@ class FollowedPartition:
         self.leader_id = leader_id
         """-1 while nobody leads."""
         self.leader_epoch = leader_epoch
-        self.waiters: set[Callable[[], None]] = set()
-        """Fetches to look again when the high watermark has moved."""
+        self.waiters: dict[Callable[[], None], None] = {}
+        """Fetches to look again when the high watermark has moved, in the order in which they came."""
         self._touched = touched
 
     def check_epoch(self, current_leader_epoch: int) -> int:

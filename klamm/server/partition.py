@@ -118,8 +118,8 @@ class Partition:
         self.min_insync_replicas = 1
         """`min.insync.replicas`, but never more than there are replicas."""
         self.replication = replication
-        self.waiters: set[Callable[[], None]] = set()
-        """Fetches to look again when the high watermark has moved."""
+        self.waiters: dict[Callable[[], None], None] = {}
+        """Fetches to look again when the high watermark has moved, in the order in which they came."""
         self.followers: dict[int, Watcher] = {}
         """The sessions in which followers fetch this partition, by broker id."""
         self._surroundings = surroundings

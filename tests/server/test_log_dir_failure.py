@@ -101,7 +101,7 @@ async def test_one_directory_fails(node: Node) -> None:
     ids = dict(node.log_dirs.directory_ids)
     lost, kept = in_directory(node, "/second"), in_directory(node, "/first")
     woken = []
-    node.broker.replicas.get("t", lost[0]).waiters.add(lambda: woken.append(True))
+    node.broker.replicas.get("t", lost[0]).waiters[lambda: woken.append(True)] = None
     node.log_dirs.directories[1].fail(OSError(errno.EIO, "Input/output error"))
     await until(lambda: all(not partition(node, "t", n).has_leader for n in lost))
     assert woken

@@ -178,7 +178,7 @@ class _Reading:
                 partition = self._find(want)
             except KafkaError:
                 continue
-            partition.waiters.add(self._look)
+            partition.waiters[self._look] = None
             self._watched.append(partition)
         self._timer = self._broker.clock.call_later(self._request.max_wait_ms, self._finish)
         return self._reply
@@ -196,5 +196,5 @@ class _Reading:
 
     def _stop_watching(self) -> None:
         for partition in self._watched:
-            partition.waiters.discard(self._look)
+            partition.waiters.pop(self._look, None)
         self._watched.clear()
