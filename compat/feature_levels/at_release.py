@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ from klamm.metadata.record_codec import decode_record
 
 NEWEST = "4.3"
 UPGRADE, SAFE_DOWNGRADE = 1, 2
+_QUIET = {"metadata.max.idle.interval.ms": "0"}
 _OWN = {"brokerEpoch", "incarnationId", "port", "host", "topicId", "directories", "logDirs", "rack"}
 """Fields that differ from node to node."""
 _ONE_OF_THE_NODE = (RegisterBrokerRecord, RegisterControllerRecord, BrokerRegistrationChangeRecord)
@@ -48,8 +49,8 @@ _ONE_OF_THE_NODE = (RegisterBrokerRecord, RegisterControllerRecord, BrokerRegist
 class KafkaAt(KafkaTarget):
     """A real node that was formatted at a release."""
 
-    def __init__(self, release: str) -> None:
-        super().__init__({"metadata.max.idle.interval.ms": "0"})
+    def __init__(self, release: str, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__({**_QUIET, **(settings or {})})
         self._release = release
 
     def _format_arguments(self) -> list[str]:
@@ -59,9 +60,9 @@ class KafkaAt(KafkaTarget):
 class KlammAt(PlainKlamm):
     """klamm at the same release."""
 
-    def __init__(self, release: str) -> None:
+    def __init__(self, release: str, settings: Mapping[str, str] | None = None) -> None:
         own = {name: value for name, value in KAFKA_DEFAULTS.items() if name != "process.roles"}
-        super().__init__({**own, "metadata.max.idle.interval.ms": "0"})
+        super().__init__({**own, **_QUIET, **(settings or {})})
         self._release = release
 
     def launch(self) -> None:
