@@ -25,7 +25,7 @@ from tests.sim import sim_admin, sim_consumer, sim_faults
 from tests.sim.nodes_plants import PLANTS, planted
 from tests.sim.sim_admin import Admin
 from tests.sim.sim_client import Client, NotNow
-from tests.sim.sim_cluster import BROKER_PORT, SimCluster
+from tests.sim.sim_cluster import BROKER, BROKER_PORT, COMBINED, CONTROLLER, Layout, SimCluster
 from tests.sim.sim_consumer import Member
 from tests.sim.sim_faults import Faults
 from tests.sim.sim_history import History, Key, Violation
@@ -43,22 +43,21 @@ GROUP = "readers"
 class World:
     """One seed: the cluster, its clients and its faults."""
 
-    def __init__(self, seed: int, size: int | None = None, *, is_traced: bool = False) -> None:
+    def __init__(self, seed: int, layout: Layout | None = None, *, is_traced: bool = False) -> None:
         draw = self.random = random.Random(seed)
         self.seed = seed
-        self.size = size or draw.choice(SIZES)
+        self.layout = layout or LAYOUTS[draw.choice(DRAWN)]
+        brokers = [node_id for node_id, roles in self.layout.items() if BROKER in roles]
         self.is_synced = draw.random() < 0.5
         """Whether everything is synced before it is answered, so that cuts of the power may come at any time."""
         settings = {"log.flush.interval.messages": "1"} if self.is_synced else {}
-        if self.size >= 3:
-            settings["min.insync.replicas"] = "2"
-        self.cluster = SimCluster(seed, self.size, settings)
+        self.cluster = SimCluster(seed, self.layout, settings)
         self.cluster.is_traced = is_traced
         self.history = History()
         self.watch = Watch(self.cluster)
-        self.cluster.controller_id = lambda: self.watch.controller_id() or 1 + seed % self.size
+        self.cluster.controller_id = lambda: self.watch.controller_id() or 1 + seed % len(self.layout)
         self.faults = Faults(self.cluster, self.history, is_synced=self.is_synced)
-        self.replication_factor = min(self.size, 3)
+        self.replication_factor = min(len(brokers), 3)
         self.keys: list[Key] = [("t", index) for index in range(draw.choice((1, 2, 3)))]
         self.clients = [Client(self.cluster, self.history, f"c{n}") for n in range(1, 3)]
         self.producers: list[Producer] = []
@@ -77,7 +76,7 @@ class World:
 
     async def _run(self) -> None:
         cluster = self.cluster
-        cluster.note("seed", self.seed, "nodes", self.size, "synced", self.is_synced)
+        cluster.note("seed", self.seed, "nodes", dict(self.layout), "synced", self.is_synced)
         for machine in cluster.machines.values():
             machine.start()
         await self._within(STARTED_MS, "the topic is not there", self._guarded(self._create()))
@@ -99,7 +98,7 @@ class World:
 
     def _may_happen(self, kind: str) -> bool:
         # Without syncs a cut of the power may lose what was answered, if it meets all of the ISR.
-        return kind != sim_faults.POWER or self.is_synced or self.size == 1
+        return kind != sim_faults.POWER or self.is_synced or len(self.layout) == 1
 
     async def _create(self) -> None:
         configs = {"retention.ms": "-1", "internal.segment.bytes": str(self.random.choice((6000, 20000, 1 << 20)))}
@@ -196,10 +195,12 @@ class World:
     async def _judge_metadata(self, judge: Client) -> None:
         """Every broker comes to tell what was answered."""
         deadline_ms = self.cluster.loop.now_ms + 10_000
-        for machine in self.cluster.machines.values():
+        for machine in self.cluster.brokers:
             while True:
                 try:
-                    difference = await sim_admin.judge(judge, (machine.name, BROKER_PORT))
+                    difference = self.watch.missing_in_sync() or await sim_admin.judge(
+                        judge, (machine.name, BROKER_PORT)
+                    )
                 except NotNow:
                     difference = "no answer"
                 if difference is None:
@@ -214,16 +215,23 @@ class World:
         return self.cluster.network.digest, self.cluster.loop.steps, self.cluster.network.delivered_bytes
 
 
-SIZES = (1,)
-"""How many nodes a seed's cluster may have."""
+LAYOUTS: dict[str, Layout] = {
+    "1": {1: COMBINED},
+    "3": dict.fromkeys((1, 2, 3), COMBINED),
+    "1+3": {1: CONTROLLER, 2: BROKER, 3: BROKER, 4: BROKER},
+    "3+2": {1: CONTROLLER, 2: CONTROLLER, 3: CONTROLLER, 4: BROKER, 5: BROKER},
+}
+"""Combined nodes, or controllers + brokers."""
+DRAWN = ("1",)
+"""What a seed takes one of."""
 
 
-def run(seed: int, size: int | None = None, *, is_traced: bool = False) -> World:
+def run(seed: int, layout: Layout | None = None, *, is_traced: bool = False) -> World:
     """One history. Raises Violation."""
     was_enabled = gc.isenabled()
     gc.disable()  # when what is collected must not follow from what ran before
     try:
-        world = World(seed, size, is_traced=is_traced)
+        world = World(seed, layout, is_traced=is_traced)
         world.run()
         return world
     finally:
@@ -231,11 +239,11 @@ def run(seed: int, size: int | None = None, *, is_traced: bool = False) -> World
             gc.enable()
 
 
-def failing(seeds: Iterable[int], size: int | None = None) -> tuple[int, str] | None:
+def failing(seeds: Iterable[int], layout: Layout | None = None) -> tuple[int, str] | None:
     """The first seed that fails, and how."""
     for seed in seeds:
         try:
-            run(seed, size)
+            run(seed, layout)
         except Violation as error:
             return seed, str(error)
         gc.collect()
@@ -246,7 +254,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.nodes", description="simulate whole nodes")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--from", type=int, default=0, dest="first")
-    parser.add_argument("--nodes", type=int, help="so many nodes, whatever the seed says")
+    parser.add_argument("--layout", choices=LAYOUTS, help="these nodes, whatever the seed says")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="break the nodes on purpose: it must be found out")
     parser.add_argument("--trace", action="store_true", help="print what happens, and what the nodes log")
     options = parser.parse_args()
@@ -265,7 +273,7 @@ def _run_all(options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.seeds):
         try:
-            world = run(seed, options.nodes, is_traced=options.trace)
+            world = run(seed, LAYOUTS.get(options.layout), is_traced=options.trace)
         except Exception as error:
             failed += 1
             print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)

@@ -39,12 +39,12 @@ class _Unsyncable:
         pass
 
 
-PLANTS: dict[str, tuple[int | None, Planting]] = {
-    "skip the fsync": (1, log_plants.skip_the_fsync),
-    "answer before the fsync": (1, log_plants.answer_before_the_fsync),
-    "skip the fsync of the metadata": (1, _metadata_is_not_synced),
+PLANTS: dict[str, tuple[str, Planting]] = {
+    "skip the fsync": ("1", log_plants.skip_the_fsync),
+    "answer before the fsync": ("1", log_plants.answer_before_the_fsync),
+    "skip the fsync of the metadata": ("1", _metadata_is_not_synced),
 }
-"""Bug: how many nodes it takes (None: as the seed says), and what plants it."""
+"""Bug: the layout in which it shows, and what plants it."""
 
 
 def planted(name: str) -> AbstractContextManager[object]:
@@ -52,6 +52,6 @@ def planted(name: str) -> AbstractContextManager[object]:
     return PLANTS[name][1]()
 
 
-def size_of(name: str) -> int | None:
-    """How many nodes the bug needs to show."""
+def layout_of(name: str) -> str:
+    """The name of the layout in which the bug shows."""
     return PLANTS[name][0]

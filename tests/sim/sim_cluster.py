@@ -38,11 +38,19 @@ SETTINGS = {
 }
 
 
+BROKER, CONTROLLER = "broker", "controller"
+COMBINED = f"{BROKER},{CONTROLLER}"
+
+Layout = Mapping[int, str]
+"""Node ids and the roles of each node."""
+
+
 class Machine:
     """One node and what is under it. `node` is the running one, None between two lives."""
 
-    def __init__(self, cluster: SimCluster, node_id: int, settings: Mapping[str, str]) -> None:
+    def __init__(self, cluster: SimCluster, node_id: int, roles: str, settings: Mapping[str, str]) -> None:
         self.cluster, self.node_id, self.name = cluster, node_id, f"n{node_id}"
+        self.is_broker, self.is_controller = BROKER in roles, CONTROLLER in roles
         draw = cluster.random
         self.disk = SimDisk(
             cluster.seed * 31 + node_id, is_ordered=draw.random() < 0.5, delay_ms=draw.choice((0.2, 2.0, 20.0))
@@ -105,7 +113,7 @@ class Machine:
 
     def _end(self) -> None:
         assert self.owner is not None
-        self.cluster.loop.bury(self.owner)
+        self.owner.die()
         self.owner = self.node = None
         self.is_serving = self.is_stopping = False
 
@@ -155,9 +163,9 @@ class Machine:
 
 
 class SimCluster:
-    """Machines 1 to `size` on one loop. `log` is what happened, for people; it follows from the seed."""
+    """The machines of a layout on one loop. `log` is what happened, for people; it follows from the seed."""
 
-    def __init__(self, seed: int, size: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, seed: int, layout: Layout, settings: Mapping[str, str] | None = None) -> None:
         self.seed = seed
         self.loop = SimLoop(seed)
         self.random = random.Random(seed ^ 0x5EED)
@@ -168,8 +176,8 @@ class SimCluster:
         """What must not be; the run ends with the first."""
         self._producer_ids: set[int] = set()
         self.machines = {
-            node_id: Machine(self, node_id, {**SETTINGS, **_of_node(node_id, size), **(settings or {})})
-            for node_id in range(1, size + 1)
+            node_id: Machine(self, node_id, roles, {**SETTINGS, **_of_node(node_id, layout), **(settings or {})})
+            for node_id, roles in layout.items()
         }
 
     def without_threads(self) -> Any:
@@ -211,20 +219,32 @@ class SimCluster:
         return int(START_MS + self.loop.now_ms)
 
     @property
+    def brokers(self) -> list[Machine]:
+        return [machine for machine in self.machines.values() if machine.is_broker]
+
+    @property
     def addresses(self) -> list[tuple[str, int]]:
-        return [(machine.name, BROKER_PORT) for machine in self.machines.values()]
+        """Where clients may ask."""
+        return [(machine.name, BROKER_PORT) for machine in self.brokers]
 
 
-def _of_node(node_id: int, size: int) -> dict[str, str]:
+def _of_node(node_id: int, layout: Layout) -> dict[str, str]:
     name = f"n{node_id}"
-    voters = ",".join(f"{n}@n{n}:{CONTROLLER_PORT}" for n in range(1, size + 1))
-    quorum = {"controller.quorum.voters": voters} if size > 1 else {}
-    return {
+    controllers = [n for n, roles in layout.items() if CONTROLLER in roles]
+    brokers = sum(BROKER in roles for roles in layout.values())
+    listeners = [f"PLAINTEXT://{name}:{BROKER_PORT}"] * (BROKER in layout[node_id])
+    listeners += [f"CONTROLLER://{name}:{CONTROLLER_PORT}"] * (CONTROLLER in layout[node_id])
+    settings = {
         "node.id": str(node_id),
-        "process.roles": "broker,controller",
-        "listeners": f"PLAINTEXT://{name}:{BROKER_PORT},CONTROLLER://{name}:{CONTROLLER_PORT}",
+        "process.roles": layout[node_id],
+        "listeners": ",".join(listeners),
         "controller.listener.names": "CONTROLLER",
-        "offsets.topic.replication.factor": str(min(size, 3)),
-        "default.replication.factor": str(min(size, 3)),
-        **(quorum or {"controller.quorum.bootstrap.servers": f"{name}:{CONTROLLER_PORT}"}),
+        "offsets.topic.replication.factor": str(min(brokers, 3)),
+        "default.replication.factor": str(min(brokers, 3)),
+        "min.insync.replicas": "2" if brokers >= 3 else "1",
     }
+    if len(layout) > 1:
+        settings["controller.quorum.voters"] = ",".join(f"{n}@n{n}:{CONTROLLER_PORT}" for n in controllers)
+    else:
+        settings["controller.quorum.bootstrap.servers"] = f"{name}:{CONTROLLER_PORT}"
+    return settings

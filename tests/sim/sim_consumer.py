@@ -51,8 +51,9 @@ async def fetch(client: Client, key: Key, offset: int, max_wait_ms: int = 300) -
     if era != client.history.era:
         raise NotNow("another era")
     if data.error_code == errors.OFFSET_OUT_OF_RANGE:
-        if not client.history.is_lossy:
-            client.history.ledger(key).fail("I3", f"{offset} is out of range for {client.name}")
+        ledger = client.history.ledger(key)
+        if not client.history.era or offset <= ledger.end:
+            ledger.fail("I3", f"{offset} is out of range for {client.name}")
         raise OutOfRange(key)
     if data.error_code:
         client.forget_leader(key)
@@ -194,6 +195,7 @@ class Member:
                     rows = await fetch(self.client, key, offsets[key], max_wait_ms=50)
                 except OutOfRange:
                     offsets[key] = 0
+                    self.client.history.starts_again(self.group, key)
                     continue
                 if rows:
                     offsets[key] = rows[-1][0] + 1

@@ -90,8 +90,8 @@ class Faults:
             await machine.stop()
         elif machine.is_running:
             machine.cut_power()
-            if not self.is_synced:
-                self.history.power_was_cut()
+            if len(self.cluster.machines) == 1:
+                self.history.power_was_cut(is_synced=self.is_synced)
 
     async def _cut(self, fault: Fault, machine: Machine) -> None:
         links = set()

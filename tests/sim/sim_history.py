@@ -59,12 +59,13 @@ class Ledger:
             self.fail("I5", f"the log's end is {end}, it was {self.end}")
         self.end = end
 
-    def lose_what_was_not_synced(self) -> None:
-        """The power went, and the settings promise nothing for it."""
-        self.acked.clear()
-        self.offset_of.clear()
-        self.seen.clear()
-        self.end = 0
+    def lose_what_was_not_synced(self, is_acknowledged_synced: bool) -> None:
+        """The power went. What a start has found is shown to readers before it is synced, as with Kafka."""
+        if not is_acknowledged_synced:
+            self.acked.clear()
+            self.offset_of.clear()
+        self.seen = dict(self.acked)
+        self.end = max(self.acked, default=-1) + 1
 
     def judge(self, rows: Sequence[tuple[int, bytes]]) -> None:
         """The whole partition as it is at the end."""
@@ -97,8 +98,7 @@ class History:
         self.ledgers: dict[Key, Ledger] = {}
         self.counts: Counter[str] = Counter()
         self.era = 0
-        """How often everything that was not synced has been lost. Answers to what was asked in another era promise
-        nothing."""
+        """How often all that was not synced has been lost. Answers to what was asked in another era promise nothing."""
         self.is_lossy = False
         """Whether the era that runs may find less than it was told in the one before."""
         self.commits: dict[tuple[str, Key], tuple[int, int]] = {}
@@ -115,13 +115,18 @@ class History:
             self.ledgers[key] = Ledger(key)
         return self.ledgers[key]
 
-    def power_was_cut(self) -> None:
-        """Everything that was not synced may be gone, and that is as promised."""
+    def power_was_cut(self, *, is_synced: bool) -> None:
+        """Everything that was not synced may be gone, and that is as promised. `is_synced`: but no acknowledged one."""
         self.era += 1
-        self.is_lossy = True
+        self.is_lossy = self.is_lossy or not is_synced
         for ledger in self.ledgers.values():
-            ledger.lose_what_was_not_synced()
-        self.commits.clear()
+            ledger.lose_what_was_not_synced(is_synced)
+        if not is_synced:
+            self.commits.clear()
+
+    def starts_again(self, group: str, key: Key) -> None:
+        """What a group had read is gone: it begins anew."""
+        self.commits.pop((group, key), None)
 
     def committed(self, group: str, generation: int, offsets: Mapping[Key, int]) -> None:
         """A commit was answered. One of a generation that is over says nothing about what comes after it."""

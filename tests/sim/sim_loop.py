@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from klamm.kproto.errors import KafkaError
 from klamm.seams import Timer
 
 
@@ -35,6 +36,7 @@ class Owner:
         self.context = contextvars.copy_context()
         self.context.run(_OWNER.set, self)
         self._loop = loop
+        loop.owners.append(self)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task of this owner."""
@@ -51,8 +53,6 @@ class Owner:
         """End between two calls: what it would still do never happens, not even its `finally` clauses."""
         self.is_dead = True
         self.waiting.clear()
-        for task in self.tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def freeze(self) -> None:
         self.is_frozen = True
@@ -85,7 +85,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._ready: deque[events.Handle] = deque()
         self._timers: list[tuple[float, int, _TimerHandle]] = []
         self._count = 0
-        self._dead: list[Owner] = []  # their coroutines must not be collected before the run ends
+        self.owners: list[Owner] = []
+        """All there ever were: coroutines of dead ones must not be collected before the run ends."""
         self.errors: list[str] = []
         """What ended without anybody who asks: exceptions in callbacks and in tasks."""
         self.set_exception_handler(self._note_error)
@@ -101,6 +102,8 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _note_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if isinstance(error, KafkaError) and "never retrieved" in str(context.get("message")):
+            return  # the answer to a command for which nobody waits: a partition's new leader, when it resigns
         self.errors.append(f"{context.get('message')}: {error!r}")
 
     def _new_task(self, loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -192,10 +195,16 @@ class SimLoop(asyncio.BaseEventLoop):
         self.random.shuffle(owners)
         return [handle for owner in owners for handle in by_owner[owner]]
 
-    def bury(self, owner: Owner) -> None:
-        """Let an owner die, and keep what it was in the middle of until the run ends."""
-        owner.die()
-        self._dead.append(owner)
+    def close(self) -> None:
+        """End. What coroutines do when they are closed is done now, and not when they are collected."""
+        for owner in self.owners:
+            for task in owner.tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                try:
+                    task.get_coro().close()  # type: ignore[union-attr]
+                except BaseException:
+                    pass  # it has lost its disk, its loop and its node
+        super().close()
 
 
 def _is_alive(handle: _TimerHandle) -> bool:

@@ -60,6 +60,16 @@ class Watch:
         ]
         return max(found)[1] if found else None
 
+    def missing_in_sync(self) -> str | None:
+        """A partition whose ISR is not whole, in the latest image that a node has."""
+        images = [machine.node.metadata.image for machine in self.cluster.machines.values() if machine.node is not None]
+        image = max(images, key=lambda image: image.offset)
+        for topic in image.topics.by_id.values():
+            for index, partition in topic.partitions.items():
+                if len(partition.isr) < len(partition.replicas):
+                    return f"I10: the ISR of {topic.name}-{index} is {partition.isr}, its replicas {partition.replicas}"
+        return None
+
     # -- at the end --
 
     def compare_metadata(self) -> None:
@@ -74,10 +84,10 @@ class Watch:
 
     def compare_replicas(self) -> None:
         """Below the high watermark all replicas of a partition have the same batches."""
-        keys = {key for machine in self.cluster.machines.values() for key in machine.node.log_dirs.logs}  # type: ignore[union-attr]
-        for key in sorted(keys):
+        brokers = self.cluster.brokers
+        for key in sorted({key for machine in brokers for key in machine.node.log_dirs.logs}):  # type: ignore[union-attr]
             logs = {}
-            for machine in self.cluster.machines.values():
+            for machine in brokers:
                 assert machine.node is not None
                 log = machine.node.log_dirs.logs.get(key)
                 if log is not None:

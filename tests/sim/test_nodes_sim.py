@@ -1,4 +1,5 @@
-"""A share of the simulation of whole nodes: 20 seeds that nobody has seen yet, the kept ones, and every planted bug.
+"""A share of the simulation of whole nodes: 20 seeds that nobody has seen yet, the kept ones, every planted bug, and
+that a seed tells the same story twice, in this process and in another.
 
 KLAMM_SIM_SEED=N takes fixed seeds. The whole: `python -m tests.sim.nodes --seeds 1000 --from N`.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import random
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim import nodes
-from tests.sim.nodes_plants import PLANTS, planted, size_of
+from tests.sim.nodes_plants import PLANTS, layout_of, planted
 
 KEPT = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text())["nodes"]
 PARTS = 5
@@ -61,6 +64,28 @@ def test_kept_seeds(seed: int) -> None:
 def test_every_planted_bug_is_caught(name: str) -> None:
     first, within = CAUGHT[name]
     with planted(name):
-        found = nodes.failing(range(first, first + within), size_of(name))
+        found = nodes.failing(range(first, first + within), nodes.LAYOUTS[layout_of(name)])
     print(f"{name}: {found}")
     assert found is not None
+
+
+def test_a_seed_tells_the_same_story_twice() -> None:
+    stories = [(nodes.run(seed).digest) for seed in (3, 3, 9)]
+    assert stories[0] == stories[1] != stories[2]
+
+
+def test_a_seed_tells_the_same_story_in_another_process() -> None:
+    """Neither the hashes of strings nor the addresses of objects are part of it."""
+    code = "from tests.sim import nodes; print([nodes.run(seed).digest for seed in (3, 7, 9)])"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": str(n)},
+        ).stdout
+        for n in (1, 2)
+    }
+    assert told == {f"{[nodes.run(seed).digest for seed in (3, 7, 9)]}\n"}
