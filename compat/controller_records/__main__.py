@@ -6,12 +6,15 @@ import argparse
 import json
 from pathlib import Path
 
+from compat.controller_records.log_reading import Json
 from compat.controller_records.placements import placements
-from compat.controller_records.recorder import Json, Recorder
+from compat.controller_records.real_nodes import record_nodes
+from compat.controller_records.recorder import Recorder
 from compat.controller_records.stories import STORIES
 from compat.kafka_jars import ROOT
 
 PLACEMENTS = "placements"
+NODES = "nodes"
 STORY_FOLDER = "stories"
 DATA = ROOT / "tests" / "data" / "controller_records"
 
@@ -35,12 +38,12 @@ def main() -> None:
     parser.add_argument(
         "stories", nargs="*", metavar="STORY", help=f"of {', '.join(STORIES)}, {PLACEMENTS}; all, if none is named"
     )
-    for name in parser.parse_args().stories or [*STORIES, PLACEMENTS]:
+    for name in parser.parse_args().stories or [*STORIES, PLACEMENTS, NODES]:
         if name == PLACEMENTS:
             write(DATA / f"{PLACEMENTS}.json", placements())
             continue
-        steps = record(name)
-        write(DATA / STORY_FOLDER / f"{name}.json", steps)
+        steps = record_nodes() if name == NODES else record(name)
+        write(DATA / f"{NODES}.json" if name == NODES else DATA / STORY_FOLDER / f"{name}.json", steps)
         print(f"{name}: {len(steps)} steps, {sum(len(step['batches']) for step in steps)} batches")
 
 

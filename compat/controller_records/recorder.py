@@ -9,24 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from compat.cluster import CONTROLLER_ID_FIRST
+from compat.controller_records.log_reading import Json, MetadataLogReader, json_of
 from compat.differential.run import fit
 from compat.kafka_cluster import KafkaCluster
-from klamm.kproto import records
 from klamm.kproto.catalog import message_class
-from klamm.kproto.json_form import to_json
-from klamm.kproto.schema import Message
 from klamm.metadata.features import SUPPORTED
-from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
+from klamm.metadata.image.image import MetadataImage
 from klamm.metadata.image.partition import PartitionRegistration
-from klamm.metadata.record_codec import decode_record
 from klamm.testing.wire import WireClient
-
-Json = dict[str, Any]
 
 CLUSTER_ID = "a2xhbW0tY29tcGF0LTAwMQ"
 READ_ALL = 1_000_000
@@ -54,10 +48,8 @@ class Recorder:
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.cluster = KafkaCluster(0, {**SETTINGS, **(settings or {})}, controllers=1)
         self.steps: list[Json] = []
-        self.image: MetadataImage = EMPTY
         self.played: dict[int, Played] = {}
-        self._offset = 0
-        self._position = 0
+        self._log = MetadataLogReader(self.cluster.data_dir(CONTROLLER_ID_FIRST))
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._keeper = threading.Thread(target=self._keep_alive, name="keep-alive", daemon=True)
@@ -79,6 +71,11 @@ class Recorder:
             self._keeper.join()
         self.cluster.remove()
 
+    @property
+    def image(self) -> MetadataImage:
+        """What the log tells so far."""
+        return self._log.image
+
     # What a story does.
 
     def ask(self, step: str, name: str, version: int, **values: Any) -> Any:
@@ -86,11 +83,11 @@ class Recorder:
         request = fit(message_class(f"{name}Request"), version, **values)
         with self._lock:
             response: Any = self._wire.ask(request, version, message_class(f"{name}Response"))
-            row = {"step": step, "request": name, "version": version, "json": _form(request, version)}
-            told = _form(response, version)
+            row = {"step": step, "request": name, "version": version, "json": json_of(request, version)}
+            told = json_of(response, version)
             for topic in told.get("topics") or ():
                 topic.pop("configs", None)  # all configs of a created topic: long, and tested elsewhere
-            self.steps.append({**row, "response": told, "batches": self._new_batches()})
+            self.steps.append({**row, "response": told, "batches": self._log.new_batches()})
         return response
 
     def wait_for(self, step: str, is_there: Callable[[], bool]) -> None:
@@ -102,15 +99,15 @@ class Recorder:
                 raise TimeoutError(f"{step}: the controller did not write what was expected")
             time.sleep(0.02)
             with self._lock:
-                batches += self._new_batches()
+                batches += self._log.new_batches()
         self.steps.append({"step": step, "batches": batches})
 
     def fall_silent(self, step: str, broker_id: int) -> None:
         """The broker sends no heartbeats any more; done when the controller has let its session end."""
         self.played[broker_id] = self.played[broker_id]._replace(is_silent=True)
-        offset = self._offset
+        offset = self.image.offset
         # The controller writes of a fenced broker too when its session ends.
-        self.wait_for(step, lambda: self._offset > offset)
+        self.wait_for(step, lambda: self.image.offset > offset)
         self.steps[-1]["silent"] = broker_id
 
     # Requests that stories send often.
@@ -217,40 +214,6 @@ class Recorder:
         broker = self.image.cluster.brokers.get(broker_id)
         return -1 if broker is None else broker.broker_epoch
 
-    @property
-    def _log(self) -> Path:
-        directory = self.cluster.data_dir(CONTROLLER_ID_FIRST) / "__cluster_metadata-0"
-        return directory / "00000000000000000000.log"
-
-    def _new_batches(self) -> list[list[Json]]:
-        if not self._log.exists():
-            return []
-        with open(self._log, "rb") as file:
-            file.seek(self._position)
-            data = file.read()
-        files = sorted(path.name for path in self._log.parent.glob("*.log"))
-        if files != [self._log.name]:
-            raise RuntimeError(f"the metadata log has other segments: {files}")
-        told = []
-        for batch in records.batches(data):
-            self._position += len(batch.view)
-            delta = MetadataDelta(self.image)
-            rows = []
-            for record in records.iter_records(batch):
-                self._offset = record.offset + 1
-                if not batch.is_control:
-                    message, version = decode_record(record.value)
-                    delta.apply(message)
-                    rows.append(
-                        {"offset": record.offset, "type": type(message).__name__, "version": version,
-                         "data": _form(message, version)}
-                    )  # fmt: skip
-            self.image = delta.build(self._offset - 1, batch.partition_leader_epoch)
-            told.append(rows)
-        if (cut := len(data) - sum(len(batch.view) for batch in records.batches(data))) > 0:
-            raise RuntimeError(f"{cut} bytes of the metadata log at {self._position} are no batch")
-        return told
-
     def _keep_alive(self) -> None:
         cls, answer = message_class("BrokerHeartbeatRequest"), message_class("BrokerHeartbeatResponse")
         while not self._stopped.wait(_KEEP_ALIVE_S):
@@ -274,8 +237,3 @@ class Recorder:
 def directory(broker_id: int, number: int = 0) -> bytes:
     """The id of a log directory of a played broker."""
     return bytes([0x20, broker_id, number]) + b"\x02" * 13
-
-
-def _form(message: Message, version: int) -> Json:
-    schema = type(message).__schema__
-    return to_json(message, version, schema.is_flexible(version))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from compat.controller_records.__main__ import DATA, PLACEMENTS, STORY_FOLDER, record
+from compat.controller_records.log_reading import Json
 from compat.controller_records.placements import placements
-from compat.controller_records.recorder import Json
 from compat.controller_records.stories import STORIES
 
 
