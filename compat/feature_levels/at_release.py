@@ -131,19 +131,26 @@ def written(target: Target) -> Iterator[Written]:
     """The records of a stopped node's metadata log, but for no-ops."""
     level, topics = 0, 0
     names: dict[str, str] = {}
+    for record, version in _log(target):
+        if isinstance(record, TopicRecord):
+            topics += 1
+            names[to_json(record, 0, True)["topicId"]] = f"topic {topics}"
+        if not isinstance(record, (NoOpRecord, ProducerIdsRecord)):
+            yield Written(level, type(record).__name__, version, _form(record, version, names))
+        if isinstance(record, FeatureLevelRecord) and record.name == METADATA_VERSION:
+            level = record.feature_level
+
+
+def metadata_records(target: Target) -> Iterator[Message]:
+    """All records of a stopped node's metadata log."""
+    return (record for record, _ in _log(target))
+
+
+def _log(target: Target) -> Iterator[tuple[Message, int]]:
     for file in sorted((Path(target.data_dir) / "__cluster_metadata-0").glob("*.log")):
         for batch in records.batches(file.read_bytes()):
-            if batch.is_control:
-                continue
-            for row in records.iter_records(batch):
-                record, version = decode_record(row.value)
-                if isinstance(record, TopicRecord):
-                    topics += 1
-                    names[to_json(record, 0, True)["topicId"]] = f"topic {topics}"
-                if not isinstance(record, (NoOpRecord, ProducerIdsRecord)):
-                    yield Written(level, type(record).__name__, version, _form(record, version, names))
-                if isinstance(record, FeatureLevelRecord) and record.name == METADATA_VERSION:
-                    level = record.feature_level
+            if not batch.is_control:
+                yield from (decode_record(row.value) for row in records.iter_records(batch))
 
 
 def of_the_story(rows: list[Written]) -> list[Written]:
