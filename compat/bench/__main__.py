@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import klamm
-from compat.bench import report
+from compat.bench import cluster, report
 from compat.bench.cluster_ready import ClusterReady
 from compat.bench.connections import Connections
 from compat.bench.fetch import Fetch, FetchSealed, Read1, Read100
@@ -67,6 +67,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m compat.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, help="rounds of every subject (default: 5; with --short: 3)")
     parser.add_argument("--short", action="store_true", help="a look, not a measurement: 1 second each, less warming")
+    parser.add_argument("--cluster", action="store_true", help="clusters of three nodes, in place of the usual table")
+    parser.add_argument("--side", choices=cluster.SIDES, help="with --cluster: this one alone")
     parser.add_argument("--log", action="store_true", help="what logs cost as they grow, in place of the usual table")
     names = ",".join(subject.name for subject in SUBJECTS + LOG_SUBJECTS)
     parser.add_argument("--only", metavar="NAMES", help=f"of {names}")
@@ -74,6 +76,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.short else 5)
     options.length = SHORT if options.short else FULL
+    if options.cluster:
+        options.subjects = options.only.split(",") if options.only else list(cluster.NAMES)
+        if unknown := set(options.subjects) - set(cluster.NAMES):
+            parser.error(f"no subject is called {', '.join(sorted(unknown))}; known are {', '.join(cluster.NAMES)}")
+        return options
     subjects = {subject.name: subject for subject in SUBJECTS + LOG_SUBJECTS}
     usual = LOG_SUBJECTS if options.log else SUBJECTS
     wanted = options.only.split(",") if options.only else [subject.name for subject in usual]
@@ -120,6 +127,12 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
     began = time.strftime("%Y-%m-%d %H:%M:%S")
     compileall.compile_dir(str(Path(klamm.__file__).parent), quiet=1)  # as pip does when it installs
     program = loadgen()
+    if options.cluster:
+        sides_wanted = (options.side,) if options.side else cluster.SIDES
+        samples, failed = cluster.bench(
+            options.subjects, options.rounds, options.length, program, run, note, sides_wanted
+        )
+        return _report(options, began, loads, failed, samples)
     with ExitStack() as running:
         sides = []
         for make in FRESH.values():
@@ -137,6 +150,11 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
                 traceback.print_exc()
                 failed[subject.name] = str(error)
             loads[subject.name] = before, load_average()
+    return _report(options, began, loads, failed, samples)
+
+
+def _report(options: argparse.Namespace, began: str, loads: dict[str, tuple[float, float]], failed: dict[str, str],
+            samples: Samples) -> dict[str, Any]:  # fmt: skip
     return {
         "began": began,
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},

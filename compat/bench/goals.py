@@ -39,6 +39,8 @@ def _less(key: str, label: str, unit: str, goal: float | None = None, moonshot: 
 RECOVERY_MB: tuple[int, ...] = (500, 1000, 2000)
 PARTITION_COUNTS: tuple[int, ...] = (1000, 5000)
 
+CLUSTER_SIZES: tuple[int, ...] = (100, 1000, 10_000)
+
 METRICS: tuple[Metric, ...] = (
     _less("start_fresh_s", "start to first answer, empty directory", "s", 0.15, 0.05),
     _less("start_again_s", "start to first answer, existing directory", "s", 0.15, 0.05),
@@ -100,6 +102,38 @@ METRICS: tuple[Metric, ...] = (
             _less(f"partitions_{count}_anonymous_mb", "  anonymous memory", "MB", 0.25),
             _less(f"partitions_{count}_resident_mb", "  resident memory", "MB", 0.25),
             _less(f"partitions_{count}_files", "  open files", ""),
+        )
+    ),
+    _more("replicated_java_mb_s", "3 nodes: ProducerPerformance acks=all, batch 128 K, linger 5", "MB/s", 1.0),
+    _less("replicated_java_cpu", "  CPU of all nodes", "s/GB"),
+    _more("replicated_librdkafka_mb_s", "3 nodes: confluent-kafka acks=all, linger 5", "MB/s", 1.0),
+    _less("replicated_librdkafka_cpu", "  CPU of all nodes", "s/GB"),
+    _less("replicated_p50_us", "3 nodes: latency of acks=all at 500/s, p50", "us", 1.0),
+    _less("replicated_p99_us", "3 nodes: latency of acks=all at 500/s, p99", "us", 1.0),
+    _less("replicated_request_cpu_us", "  CPU of all nodes", "us/req"),
+    *(
+        metric
+        for key, label, service in (
+            ("leader_killed", "3 nodes: SIGKILL of a leader", "writes"),
+            ("leader_stopped", "3 nodes: SIGTERM of a leader", "writes"),
+            ("controller_killed", "3 nodes: SIGKILL of the active controller", "topics"),
+            ("controller_stopped", "3 nodes: SIGTERM of the active controller", "topics"),
+        )
+        for metric in (
+            _less(f"{key}_ms", f"{label}, no {service} for", "ms", 1.0),
+            _less(f"{key}_back_s", "  start to full ISR", "s", 1.0),
+        )
+    ),
+    *(
+        metric
+        for size in CLUSTER_SIZES
+        for metric in (
+            _less(f"cluster_{size}_create_s", f"3 nodes: {size:,} partitions created, led and in sync", "s", 1.0),
+            _less(f"cluster_{size}_metadata_us", "  Metadata of all, p50", "us", 1.0),
+            _less(f"cluster_{size}_anonymous_mb", "  anonymous memory of all nodes", "MB", 0.25),
+            _less(f"cluster_{size}_grown_mb", "  of that since the start", "MB"),
+            _less(f"cluster_{size}_failover_s", "  SIGKILL of a broker until all are led", "s", 1.0),
+            _less(f"cluster_{size}_back_s", "  start to full ISR", "s", 1.0),
         )
     ),
     Metric("cluster_ready_ms", "klamm.testing.Cluster ready, modules imported", "ms", False, limit=50.0),

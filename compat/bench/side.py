@@ -52,6 +52,9 @@ FRESH: Mapping[str, Callable[[], Target]] = {"klamm": klamm, "kafka": kafka}
 class Side:
     """A running broker. `state` is for what a subject prepares and uses again in each round."""
 
+    replicas = 1
+    """Of the topics that are created."""
+
     def __init__(self, target: Target, loadgen: Path) -> None:
         self.target = target
         self.name = target.name
@@ -75,14 +78,22 @@ class Side:
         """CPU seconds of the broker so far."""
         return cpu_s(self.target.pid)
 
+    def log_tail(self) -> str:
+        """The end of what the broker has logged, for the report of a failure."""
+        return self.target.log_tail()
+
     def create(self, partitions: int = 1, **config: str) -> str:
         """A new topic that is served; its name."""
         topic = f"bench-{next(self._numbers)}"
-        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config)
-        self._wait(self.admin.create_topics([wanted])[topic], f"creating {topic}")
+        self.create_named(topic, partitions, **config)
         # The load generator waits until every partition answers.
         self.load("create", "-topic", topic, "-partitions", partitions, seconds=1)
         return topic
+
+    def create_named(self, topic: str, partitions: int, **config: str) -> None:
+        """A new topic, which may not be served yet."""
+        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=self.replicas, config=config)
+        self._wait(self.admin.create_topics([wanted])[topic], f"creating {topic}")
 
     def delete(self, topic: str) -> None:
         self._wait(self.admin.delete_topics([topic])[topic], f"deleting {topic}")
@@ -91,7 +102,7 @@ class Side:
         try:
             done.result(_REQUEST_TIMEOUT_S)
         except Exception as error:
-            raise RuntimeError(f"{self.name}: {what}: {error!r}\n{self.target.log_tail()}") from error
+            raise RuntimeError(f"{self.name}: {what}: {error!r}\n{self.log_tail()}") from error
 
     def command(self, mode: str, *options: object, seconds: float) -> list[str]:
         """The command line of the load generator (compat/bench/loadgen/README.md)."""

@@ -195,9 +195,9 @@ class ClusterKiller:
 
     def _await_writable(self, fell: float, when: str) -> float:
         """The moment from which every partition took writes."""
-        if not wait_until(lambda: self._probes.writable_after(fell) is not None, GIVE_UP_S):
+        if not wait_until(lambda: self._probes.served_after(fell) is not None, GIVE_UP_S):
             raise TimeoutError(f"{when}: not writable within {GIVE_UP_S} s; violations: {self.ledger.violations}")
-        writable = self._probes.writable_after(fell)
+        writable = self._probes.served_after(fell)
         assert writable is not None
         if (took_ms := round((writable - fell) * 1000)) > WRITABLE_MS_MAX:
             self.late.append(f"{when}: writable after {took_ms} ms")

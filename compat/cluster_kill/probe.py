@@ -117,7 +117,7 @@ class Probes:
         for probe in self._probes:
             probe.stop()
 
-    def writable_after(self, moment: float) -> float | None:
+    def served_after(self, moment: float) -> float | None:
         """When every partition had taken a write that began after `moment`; None: not yet."""
         answered = [probe.written_after(moment) for probe in self._probes]
         return None if None in answered else max(one for one in answered if one is not None)
