@@ -176,6 +176,13 @@ KNOWN: Sequence[Known] = (
         "answers INVALID_PRODUCER_ID_MAPPING or, for an empty id, INVALID_REQUEST.",
         (Place("producers.transactional_without_a_transaction", note="transactional id '*"),),
     ),
+    Known(
+        16,
+        "AlterClientQuotas: the names of hosts",
+        "Where a quota is for an address, Kafka's controller looks a name up and refuses one that it cannot find. "
+        "klamm's controller asks nobody while it decides: it takes every name that can be a host's.",
+        (Place("client_quotas.hosts_that_nobody_knows", note="a host", path=".entries*"),),
+    ),
 )
 
 

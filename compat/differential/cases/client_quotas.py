@@ -151,6 +151,12 @@ def describe_wrong(run: Run) -> None:
 
 
 @case
+def hosts_that_nobody_knows(run: Run) -> None:
+    for version in run.versions(AlterClientQuotasRequest):
+        _alter(run, version, "a host", ([("ip", "no.such.host.invalid")], [(KEYS[4], 5.0)]), only=True)
+
+
+@case
 def scram_of_nobody(run: Run) -> None:
     for users in (None, [], ["a"], ["a", "b", "a"], [""]):
         rows = None if users is None else [{"name": name} for name in users]
