@@ -138,11 +138,14 @@ class Replication:
     ) -> bool:
         """Take over what the metadata says; False when it is older than what the controller has answered meanwhile.
 
-        A change under way is given up: what the metadata has now is later than what it was proposed on. Whatever the
+        A change under way is given up if what the metadata has now is later than what it was proposed on. Kafka gives
+        it up too when the metadata only repeats the controller's last answer: the change may be granted all the same,
+        and a leader that does not count who comes in commits what that one, elected next, does not have. Whatever the
         recovery state was, this leader has nothing to recover and will say so with its next change (KIP-704).
         """
         if partition_epoch < self.partition_epoch:
             return False
+        is_known = (leader_epoch, partition_epoch) == (self.leader_epoch, self.partition_epoch)
         known = self.followers
         self.followers = {i: known.get(i) or Follower(i) for i in replicas if i != self.local_id}
         if leader_epoch > self.leader_epoch:
@@ -151,9 +154,10 @@ class Replication:
             for follower in self.followers.values():
                 is_in_sync = follower.replica_id in isr
                 follower.begin_epoch(leader_end, now_ms, is_in_sync=is_in_sync, is_new_leader=is_new_leader)
-        self.leader_epoch, self.partition_epoch = leader_epoch, partition_epoch
-        self._commit(isr)
-        self.recovery_state = RECOVERED
+        if not is_known:
+            self.leader_epoch, self.partition_epoch = leader_epoch, partition_epoch
+            self._commit(isr)
+            self.recovery_state = RECOVERED
         return True
 
     def _commit(self, isr: Iterable[int]) -> None:

@@ -170,6 +170,20 @@ def test_the_metadata_ends_a_change_and_its_answer_comes_too_late() -> None:
     assert replication.isr == (1,)
 
 
+def test_metadata_that_repeats_the_last_answer_leaves_a_change_under_way() -> None:
+    replication = leader(1)
+    fetch(replication, 2, 100)
+    first = replication.expansion(2, 100, 41, everybody)
+    assert first is not None
+    assert replication.altered(first, 5, 8, [1, 2], 0)
+    fetch(replication, 3, 100)
+    second = replication.expansion(3, 100, 41, everybody)
+    assert second is not None
+    assert replication.lead((1, 2, 3), (1, 2), 5, 8, END, 0)
+    assert (replication.isr, replication.maximal_isr) == ((1, 2), (1, 2, 3))
+    assert replication.altered(second, 5, 9, [1, 2, 3], 0)
+
+
 def test_metadata_older_than_the_controllers_answer_is_passed_over() -> None:
     replication = leader(1, 2)
     assert not replication.lead((1, 2, 3), (1,), 5, 6, END, 0)
