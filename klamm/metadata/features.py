@@ -23,6 +23,7 @@ METADATA_VERSION_MIN = 7
 METADATA_VERSION_LATEST = 30
 METADATA_VERSION_WRITABLE_MIN = 22
 METADATA_VERSION_READABLE_MIN = 17
+CORDONED_LOG_DIRS_SINCE = 30
 
 SUPPORTED: dict[str, VersionRange] = {
     GROUP_VERSION: VersionRange(0, 1),
@@ -155,4 +156,4 @@ def is_elr_supported(metadata_version: int) -> bool:
 
 def is_cordoned_log_dirs_supported(metadata_version: int) -> bool:
     """Registrations tell which log directories take no new replicas, from 4.3-IV0 on."""
-    return metadata_version >= 30
+    return metadata_version >= CORDONED_LOG_DIRS_SINCE

@@ -22,6 +22,7 @@ from klamm.kproto.schema import Message
 from klamm.log.machine import Decision
 from klamm.metadata.controller.leadership import MIN_INSYNC_REPLICAS
 from klamm.metadata.controller.topic_names import invalid_name_reason
+from klamm.metadata.features import CORDONED_LOG_DIRS_SINCE, is_cordoned_log_dirs_supported, level_name
 from klamm.metadata.image.image import (
     BROKER_RESOURCE,
     CLIENT_METRICS_RESOURCE,
@@ -31,6 +32,7 @@ from klamm.metadata.image.image import (
     MetadataImage,
 )
 
+CORDONED_LOG_DIRS = "cordoned.log.dirs"
 SET, DELETE, APPEND, SUBTRACT = range(4)
 """Operations of IncrementalAlterConfigs (`config_operation`)."""
 _OPERATION_NAMES = {APPEND: "APPEND", SUBTRACT: "SUBTRACT"}
@@ -186,18 +188,8 @@ class ConfigControl:
     ) -> Failure | None:
         after = dict(current)
         for record in (*altered, *implied):
-            if record.name == MIN_INSYNC_REPLICAS and resource[0] == BROKER_RESOURCE and self._state().is_elr_enabled:
-                # ELR reads one minimum for the whole cluster: it must exist, and no broker may differ (KIP-966).
-                if resource[1]:
-                    return Failure(
-                        errors.INVALID_CONFIG,
-                        "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
-                    )
-                if record.value is None:
-                    return Failure(
-                        errors.INVALID_CONFIG,
-                        "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
-                    )
+            if resource[0] == BROKER_RESOURCE and (forbidden := self._forbidden_by_level(record)) is not None:
+                return Failure(errors.INVALID_CONFIG, forbidden)
             if record.value is None:
                 after.pop(record.name, None)
             else:
@@ -210,6 +202,19 @@ class ConfigControl:
             return Failure(error.code, error.message)
         if resource[0] == TOPIC_RESOURCE and not is_new and resource[1] not in self._state().topics.by_name:
             return Failure(errors.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{resource[1]}' does not exist.")
+        return None
+
+    def _forbidden_by_level(self, record: ConfigRecord) -> str | None:
+        """Why the levels of the cluster's features forbid the change of a broker's config."""
+        if record.name == MIN_INSYNC_REPLICAS and self._state().is_elr_enabled:
+            # ELR reads one minimum for the whole cluster: it must exist, and no broker may differ (KIP-966).
+            if record.resource_name:
+                return "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+            if record.value is None:
+                return "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
+        if record.name == CORDONED_LOG_DIRS and not is_cordoned_log_dirs_supported(self._state().metadata_version):
+            what = "The cordoned.log.dirs configuration value cannot be set because it requires"
+            return f"{what} metadata.version >= {level_name(CORDONED_LOG_DIRS_SINCE)}"
         return None
 
     def _clear_elr(self, resource: ConfigResource, altered: Sequence[ConfigRecord]) -> list[Message]:

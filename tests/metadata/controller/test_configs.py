@@ -105,3 +105,14 @@ def test_replace_deletes_what_is_not_named(lab: Any) -> None:
     state = image(segment_ms="1", retention_ms="1")
     decision = ConfigControl(lambda: state, lab.rules).legacy_alter(request)
     assert written(decision) == [("retention.ms", "2"), ("segment.ms", None)]
+
+
+@pytest.mark.parametrize(("level", "code"), [(29, errors.INVALID_CONFIG), (30, errors.NONE)])
+@pytest.mark.parametrize("change", [(SET, "/data"), (DELETE, None)])
+def test_cordoning_begins_with_its_level(lab: Any, level: int, code: int, change: tuple[int, str | None]) -> None:
+    delta = MetadataDelta(EMPTY)
+    delta.apply(m.FeatureLevelRecord(name="metadata.version", feature_level=level))
+    [result] = decide(lab, delta.build(1, 1), ("cordoned.log.dirs", *change), where=(4, "1")).response.responses
+    assert result.error_code == code
+    if code:
+        assert result.error_message.endswith("it requires metadata.version >= 4.3-IV0")
