@@ -9,21 +9,34 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import IO, ClassVar, NamedTuple, Self
 
-from compat.targets import ProcessTarget
+from compat.targets import ProcessTarget, answers_api_versions
 
 CONTROLLER_ID_FIRST = 101
+
+
+class Place(NamedTuple):
+    """Where a node runs: its addresses for clients and for controllers, and its network namespace if it has one."""
+
+    host: str = "127.0.0.1"
+    controller_host: str = "127.0.0.1"
+    namespace: str = ""
+
+
+HERE = Place()
 
 
 class NodeTarget(ProcessTarget):
     """One node of a cluster. `bootstrap` is its client listener; a controller has only `controller_port`."""
 
+    place: Place
     node_id: int
     is_broker: bool
     is_controller: bool
@@ -33,6 +46,15 @@ class NodeTarget(ProcessTarget):
     @abstractmethod
     def log_dirs(self) -> list[Path]:
         """All log directories, the one with the metadata first."""
+
+    def _spawn(self, command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        inside = ["ip", "netns", "exec", self.place.namespace] if self.place.namespace else []
+        return super()._spawn([*inside, *command], log)
+
+    def _is_ready(self) -> bool:
+        if self.is_broker:
+            return answers_api_versions(self.port, host=self.place.host)
+        return answers_api_versions(self.controller_port, host=self.place.controller_host)
 
     @property
     def is_running(self) -> bool:

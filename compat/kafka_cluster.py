@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
 
-from compat.cluster import CONTROLLER_ID_FIRST, ClusterTarget, NodeTarget
-from compat.targets import KafkaTarget, answers_api_versions, free_port
+from compat.cluster import CONTROLLER_ID_FIRST, HERE, ClusterTarget, NodeTarget, Place
+from compat.targets import KafkaTarget, free_port
 from klamm.kproto.uuids import uuid_text
 
 _ONE_NODE_ONLY = ("controller.quorum.election.timeout.ms", "broker.session.timeout.ms", "broker.heartbeat.interval.ms")
@@ -22,8 +22,12 @@ CLIENT, CONTROLLER = "PLAINTEXT", "CONTROLLER"
 class KafkaNode(NodeTarget, KafkaTarget):
     """One node of a cluster. `bootstrap` is its client listener; a controller has only `controller_port`."""
 
-    def __init__(self, node_id: int, roles: str, directory: Path, heap: str, jvm_options: Sequence[str]) -> None:
+    def __init__(
+        self, node_id: int, roles: str, directory: Path, heap: str, jvm_options: Sequence[str], place: Place
+    ) -> None:
         super().__init__(heap=heap, jvm_options=jvm_options, directory=directory)
+        self.place = place
+        self.host = place.host
         self.name = f"kafka node {node_id}"
         self.node_id = node_id
         self.is_broker = "broker" in roles
@@ -33,7 +37,7 @@ class KafkaNode(NodeTarget, KafkaTarget):
         self.initial_controllers = ""
         listeners = [f"{CLIENT}://{self.bootstrap}"] if self.is_broker else []
         if self.is_controller:
-            listeners.append(f"{CONTROLLER}://127.0.0.1:{self.controller_port}")
+            listeners.append(f"{CONTROLLER}://{self.quorum_address}")
         for name in _ONE_NODE_ONLY:
             del self.properties[name]
         self.properties |= {
@@ -47,15 +51,17 @@ class KafkaNode(NodeTarget, KafkaTarget):
     @property
     def voter(self) -> str:
         """This controller as `kafka-storage format --initial-controllers` takes it."""
-        return f"{self.node_id}@127.0.0.1:{self.controller_port}:{self.directory_id}"
+        return f"{self.node_id}@{self.quorum_address}:{self.directory_id}"
+
+    @property
+    def quorum_address(self) -> str:
+        """Where the controllers find each other."""
+        return f"{self.place.controller_host}:{self.controller_port}"
 
     @property
     def log_dirs(self) -> list[Path]:
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
-
-    def _is_ready(self) -> bool:
-        return answers_api_versions(self.port if self.is_broker else self.controller_port)
 
     def _format_arguments(self) -> list[str]:
         # A node that is no voter learns the voters from the log.
@@ -67,7 +73,8 @@ class KafkaNode(NodeTarget, KafkaTarget):
 class KafkaCluster(ClusterTarget):
     """`nodes` brokers with the ids 1, 2, ...; they are the controllers too unless there are to be `controllers`.
 
-    `overrides` go to every node, `node_overrides` to single ones by id. `log_dirs`: directories per node.
+    `overrides` go to every node, `node_overrides` to single ones by id. `log_dirs`: directories per node. `places`: of
+    nodes that are not on 127.0.0.1.
     """
 
     name: ClassVar[str] = "kafka"
@@ -83,12 +90,15 @@ class KafkaCluster(ClusterTarget):
         node_overrides: Mapping[int, Mapping[str, str]] | None = None,
         heap: str = "384m",
         jvm_options: Sequence[str] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+        places: Mapping[int, Place] | None = None,
     ) -> None:
         super().__init__(directory)
         roles = dict.fromkeys(range(1, nodes + 1), "broker" if controllers else "broker,controller")
         roles |= dict.fromkeys(range(CONTROLLER_ID_FIRST, CONTROLLER_ID_FIRST + controllers), "controller")
         self._nodes = {
-            node_id: KafkaNode(node_id, role, self.directory / f"node-{node_id}", heap, jvm_options)
+            node_id: KafkaNode(
+                node_id, role, self.directory / f"node-{node_id}", heap, jvm_options, (places or {}).get(node_id, HERE)
+            )
             for node_id, role in roles.items()
         }
         voters = [node for node in self._nodes.values() if node.is_controller]
@@ -96,7 +106,7 @@ class KafkaCluster(ClusterTarget):
         for node in self._nodes.values():
             node.initial_controllers = ",".join(voter.voter for voter in voters)
             node.properties |= {
-                "controller.quorum.bootstrap.servers": ",".join(f"127.0.0.1:{v.controller_port}" for v in voters),
+                "controller.quorum.bootstrap.servers": ",".join(v.quorum_address for v in voters),
                 "offsets.topic.replication.factor": replicas,
                 "transaction.state.log.replication.factor": replicas,
                 "transaction.state.log.min.isr": str(max(1, min(2, nodes))),

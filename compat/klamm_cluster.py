@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from compat.cluster import ClusterTarget, NodeTarget
-from compat.targets import KlammTarget, answers_api_versions
-from klamm.cli.cluster_directories import ClusterNode, Wanted, prepare
+from compat.cluster import HERE, ClusterTarget, NodeTarget, Place
+from compat.targets import KlammTarget
+from klamm.cli.cluster_directories import ClusterNode, Wanted, lay_out, prepare
 
 PROFILE = "kafka"
 
@@ -21,9 +21,11 @@ PROFILE = "kafka"
 class KlammNode(NodeTarget, KlammTarget):
     """One node of a cluster, started by its own server.properties."""
 
-    def __init__(self, prepared: ClusterNode, python: str) -> None:
+    def __init__(self, prepared: ClusterNode, python: str, place: Place) -> None:
         super().__init__(python=python, directory=Path(prepared.directory))
         node = prepared.node
+        self.place = place
+        self.host = place.host
         self.name = f"klamm node {node.node_id}"
         self.node_id = node.node_id
         self.is_broker = bool(node.port)
@@ -48,11 +50,14 @@ class KlammNode(NodeTarget, KlammTarget):
             json.loads(self._ready_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return False
-        return answers_api_versions(self.port if self.is_broker else self.controller_port)
+        return super()._is_ready()
 
 
 class KlammCluster(ClusterTarget):
-    """`nodes` brokers, which are the controllers too unless there are to be `controllers`; `overrides` go to all."""
+    """`nodes` brokers, which are the controllers too unless there are to be `controllers`; `overrides` go to all.
+
+    `places`: of nodes that are not on 127.0.0.1.
+    """
 
     name: ClassVar[str] = "klamm"
 
@@ -64,12 +69,22 @@ class KlammCluster(ClusterTarget):
         *,
         controllers: int = 0,
         python: str = sys.executable,
+        places: Mapping[int, Place] | None = None,
     ) -> None:
         super().__init__(directory)
         # Topics that are created without a number of replicas have one on both sides.
         given = {"default.replication.factor": "1", **(overrides or {})}
         wanted = Wanted(str(self.directory), nodes, controllers, port=0, profile=PROFILE, given=given)
-        self._nodes = {prepared.node.node_id: KlammNode(prepared, python) for prepared in prepare(wanted)}
+        found = places or {}
+        laid_out = [
+            node._replace(host=place.host, controller_host=place.controller_host)
+            for node in lay_out(wanted)
+            for place in [found.get(node.node_id, HERE)]
+        ]
+        self._nodes = {
+            prepared.node.node_id: KlammNode(prepared, python, found.get(prepared.node.node_id, HERE))
+            for prepared in prepare(wanted, nodes=laid_out)
+        }
 
     @property
     def nodes(self) -> Mapping[int, KlammNode]:

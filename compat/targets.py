@@ -112,12 +112,12 @@ def free_port() -> int:
         return port
 
 
-def answers_api_versions(port: int, timeout_s: float = 5.0) -> bool:
-    """Whether a broker on 127.0.0.1 answers an ApiVersions request (version 0) without an error."""
+def answers_api_versions(port: int, timeout_s: float = 5.0, host: str = "127.0.0.1") -> bool:
+    """Whether a broker answers an ApiVersions request (version 0) without an error."""
     client_id = b"compat-ready"
     body = struct.pack(">hhih", 18, 0, 1, len(client_id)) + client_id
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.sendall(struct.pack(">i", len(body)) + body)
             answer = _receive(connection, 10)
             # int32 size, int32 correlation id, int16 error code
@@ -139,6 +139,7 @@ class ProcessTarget(ABC):
     """A target that is one child process; a subclass knows the command and when it is ready."""
 
     name: str
+    host = "127.0.0.1"
 
     def __init__(self, directory: Path | None) -> None:
         self._own_directory = directory is None
@@ -160,7 +161,7 @@ class ProcessTarget(ABC):
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from compat.bench.measure import cpu_s, memory
 from compat.bench.side import KAFKA_HEAP, KAFKA_JVM, OVERRIDES, Side
 from compat.cluster import ClusterTarget
-from compat.cluster_kill.loop import SETTINGS
+from compat.cluster_kill.loaded_cluster import SETTINGS
 from compat.cluster_kill.wire import View, view
 from compat.kafka_cluster import KafkaCluster
 from compat.klamm_cluster import KlammCluster

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from compat.cluster import ClusterTarget
-from compat.cluster_kill.loop import KILL, PAUSE, SETTINGS, ClusterKiller
+from compat.cluster_kill.loaded_cluster import SETTINGS, print_times
+from compat.cluster_kill.loop import KILL, PAUSE, ClusterKiller
 from compat.kafka_cluster import KafkaCluster
 from compat.klamm_cluster import KlammCluster
 
@@ -22,18 +23,6 @@ def cluster_of(target: str, controllers: int = 0) -> ClusterTarget:
     if target == "klamm":
         return KlammCluster(3, SETTINGS, controllers=controllers)
     return KafkaCluster(3, SETTINGS, controllers=controllers)
-
-
-def print_times(times: dict[str, dict[str, int]], beside: dict[str, dict[str, int]] | None = None) -> None:
-    """The distributions; with `beside`, those of another run, the ratios of the medians and maxima too."""
-    print(f"{'ms':32} {'rounds':>6} {'min':>6} {'p50':>6} {'p90':>6} {'max':>6}")
-    for what, row in times.items():
-        other = (beside or {}).get(what)
-        ratio = ""
-        if other:
-            ratio = "  ratio " + ", ".join(f"{name} {row[name] / max(other[name], 1):.2f}" for name in ("p50", "max"))
-        cells = " ".join(f"{row[name]:6}" for name in ("count", "min", "p50", "p90", "max"))
-        print(f"{what:32} {cells}{ratio}")
 
 
 def main() -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from compat.cluster import ClusterTarget
 from compat.cluster_kill.__main__ import cluster_of
-from compat.cluster_kill.loop import KILL, PAUSE, TOPIC, ClusterKiller, spread
+from compat.cluster_kill.loaded_cluster import TOPIC, spread
+from compat.cluster_kill.loop import KILL, PAUSE, ClusterKiller
 from compat.cluster_kill.replicas import differences
 from compat.cluster_kill.timed_ledger import TimedLedger
 from compat.cluster_kill.wire import Partition, View

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from klamm.kproto.uuids import uuid_text
@@ -68,21 +68,28 @@ class ClusterNode(NamedTuple):
         return os.path.join(self.directory, LOG_DIRECTORY)
 
 
-def prepare(wanted: Wanted, cluster_id: str | None = None) -> list[ClusterNode]:
-    """Lay out the nodes, write their settings, and format what is new.
+def lay_out(wanted: Wanted) -> list[LocalNode]:
+    """The nodes with their ports. Raises ConfigError, StorageError."""
+    ids = node_ids(wanted.brokers, wanted.controllers)
+    _check_directory(wanted, [node_id for node_id, _, _ in ids])
+    return _with_ports(wanted, ids)
+
+
+def prepare(
+    wanted: Wanted, cluster_id: str | None = None, nodes: Sequence[LocalNode] | None = None
+) -> list[ClusterNode]:
+    """Write the settings of the nodes (those that `lay_out` gives, if there are no others), and format what is new.
 
     Raises ConfigError, StorageError, LogDirError, InvalidMetaProperties, OSError.
     """
-    ids = node_ids(wanted.brokers, wanted.controllers)
-    _check_directory(wanted, [node_id for node_id, _, _ in ids])
-    nodes = [
+    all_nodes = lay_out(wanted) if nodes is None else list(nodes)
+    placed = [
         ClusterNode(node, os.path.abspath(os.path.join(wanted.directory, f"{_PREFIX}{node.node_id}")))
-        for node in _with_ports(wanted, ids)
+        for node in all_nodes
     ]
     for layer in (wanted.given, wanted.overrides, {v.name: v.value for v in settings_from(wanted.environ)}):
         refuse_reserved(layer)
-    all_nodes = [one.node for one in nodes]
-    for one in nodes:
+    for one in placed:
         settings = settings_of(one.node, all_nodes, wanted.given, static_voters=wanted.in_memory)
         settings["log.dirs"] = one.log_directory
         # A bad setting is told once, before anything is started.
@@ -95,8 +102,8 @@ def prepare(wanted: Wanted, cluster_id: str | None = None) -> list[ClusterNode]:
         os.makedirs(one.directory, exist_ok=True)
         _write_settings(one.settings_file, settings)
     if not wanted.in_memory:
-        _format(wanted, nodes, cluster_id)
-    return nodes
+        _format(wanted, placed, cluster_id)
+    return placed
 
 
 def _check_directory(wanted: Wanted, ids: list[int]) -> None:

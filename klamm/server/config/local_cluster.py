@@ -33,6 +33,8 @@ class LocalNode(NamedTuple):
     host: str
     port: int
     controller_port: int
+    controller_host: str = DEFAULT_HOST
+    """Controllers are for this machine alone: their listener asks nobody who he is."""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -46,8 +48,8 @@ class LocalNode(NamedTuple):
 
     @property
     def quorum_address(self) -> str:
-        """Controllers are for this machine alone: their listener asks nobody who he is."""
-        return f"{DEFAULT_HOST}:{self.controller_port}"
+        """Where the other nodes find a controller."""
+        return f"{self.controller_host}:{self.controller_port}"
 
 
 def node_ids(brokers: int, controllers: int = 0) -> list[tuple[int, bool, bool]]:
