@@ -37,6 +37,7 @@ CHAOS_MS = 12_000
 STARTED_MS = 30_000
 WRITABLE_MS = 30_000
 SETTLED_MS = 60_000
+IN_SYNC_MS = 40_000
 GROUP = "readers"
 
 
@@ -51,6 +52,10 @@ class World:
         self.is_synced = draw.random() < 0.5
         """Whether everything is synced before it is answered, so that cuts of the power may come at any time."""
         settings = {"log.flush.interval.messages": "1"} if self.is_synced else {}
+        election_ms = draw.choice((1000, 1000, 100))
+        settings["controller.quorum.election.timeout.ms"] = str(election_ms)
+        settings["controller.quorum.fetch.timeout.ms"] = str(election_ms + 1000)
+        settings["controller.quorum.election.backoff.max.ms"] = str(election_ms)
         self.cluster = SimCluster(seed, self.layout, settings)
         self.cluster.is_traced = is_traced
         self.history = History()
@@ -194,7 +199,7 @@ class World:
 
     async def _judge_metadata(self, judge: Client) -> None:
         """Every broker comes to tell what was answered."""
-        deadline_ms = self.cluster.loop.now_ms + 10_000
+        deadline_ms = self.cluster.loop.now_ms + IN_SYNC_MS
         for machine in self.cluster.brokers:
             while True:
                 try:
@@ -219,6 +224,7 @@ LAYOUTS: dict[str, Layout] = {
     "1": {1: COMBINED},
     "3": dict.fromkeys((1, 2, 3), COMBINED),
     "1+3": {1: CONTROLLER, 2: BROKER, 3: BROKER, 4: BROKER},
+    "5+1": {**dict.fromkeys((1, 2, 3, 4, 5), CONTROLLER), 6: BROKER},
     "3+2": {1: CONTROLLER, 2: CONTROLLER, 3: CONTROLLER, 4: BROKER, 5: BROKER},
 }
 """Combined nodes, or controllers + brokers."""

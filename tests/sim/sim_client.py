@@ -41,6 +41,8 @@ class Client:
         self._open: dict[Address, Channel] = {}
         self._brokers: dict[int, Address] = {}
         self._leaders: dict[Key, int] = {}
+        self.epochs: dict[Key, int] = {}
+        """The newest leader epoch known; who leads in an older one refuses to be asked."""
 
     async def ask(self, address: Address, request: Message, version: int | None = None) -> Any:
         """The answer. Raises KafkaError."""
@@ -71,7 +73,11 @@ class Client:
         self._brokers = {broker.node_id: (broker.host, broker.port) for broker in answer.brokers}
         for found in answer.topics:
             for partition in found.partitions:
-                self._leaders[found.name, partition.partition_index] = partition.leader_id
+                key = found.name, partition.partition_index
+                # Clients do not believe a broker that is behind what another one has told (KIP-320).
+                if partition.leader_epoch >= self.epochs.get(key, -1):
+                    self.epochs[key] = partition.leader_epoch
+                    self._leaders[key] = partition.leader_id
 
     async def leader(self, key: Key) -> Address:
         """The broker that leads a partition, as far as is known. Raises NotNow."""
@@ -86,10 +92,10 @@ class Client:
     def forget_leader(self, key: Key) -> None:
         self._leaders.pop(key, None)
 
-    async def ask_leader(self, key: Key, request: Message, version: int) -> Any:
-        """The answer of who leads the partition. Raises NotNow."""
+    async def ask_leader(self, key: Key, address: Address, request: Message, version: int) -> Any:
+        """The answer of who is taken for the partition's leader. Raises NotNow."""
         try:
-            return await self.ask(await self.leader(key), request, version)
+            return await self.ask(address, request, version)
         except KafkaError as error:
             self.forget_leader(key)
             raise NotNow(str(error)) from None

@@ -34,6 +34,9 @@ SETTINGS = {
     "log.index.interval.bytes": "300",
     "log.flush.offset.checkpoint.interval.ms": "3000",
     "replica.high.watermark.checkpoint.interval.ms": "2000",
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "replica.lag.time.max.ms": "3000",
     "log.retention.check.interval.ms": "10000",
 }
 
@@ -55,6 +58,7 @@ class Machine:
         self.disk = SimDisk(
             cluster.seed * 31 + node_id, is_ordered=draw.random() < 0.5, delay_ms=draw.choice((0.2, 2.0, 20.0))
         )
+        self.disk.on_second_vote = lambda votes: cluster.fail(f"I9: {self.name} has voted {votes}")
         self.clock = SimClock(cluster.loop, skew_ms=draw.choice((0, 0, -70_000, 5_000)), speed=draw.uniform(0.99, 1.01))
         self.host = cluster.network.host(self.name)
         self.config = BrokerConfig.load(profile=TEST, overrides=settings, environ={"CLUSTER_ID": CLUSTER_ID})

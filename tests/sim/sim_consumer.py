@@ -37,14 +37,17 @@ async def fetch(client: Client, key: Key, offset: int, max_wait_ms: int = 300) -
     """Records from an offset on, taken note of in the ledger. Raises NotNow."""
     era = client.history.era
     topic = FetchRequest.FetchTopic
-    partition = topic.FetchPartition(partition=key[1], fetch_offset=offset, partition_max_bytes=20_000)
+    address = await client.leader(key)
+    partition = topic.FetchPartition(
+        partition=key[1], current_leader_epoch=client.epochs[key], fetch_offset=offset, partition_max_bytes=20_000
+    )
     request = FetchRequest(
         max_wait_ms=max_wait_ms,
         min_bytes=1,
         max_bytes=40_000,
         topics=[topic(topic=key[0], partitions=[partition])],
     )
-    answer = await client.ask_leader(key, request, 12)
+    answer = await client.ask_leader(key, address, request, 12)
     if answer.error_code:
         raise NotNow(errors.name_of(answer.error_code))
     data = answer.responses[0].partitions[0]
@@ -81,10 +84,13 @@ async def log_end(client: Client, key: Key) -> int:
     """The end of a partition, as its leader tells it. Raises NotNow."""
     era = client.history.era
     topic = ListOffsetsRequest.ListOffsetsTopic
-    partition = topic.ListOffsetsPartition(partition_index=key[1], timestamp=_LATEST)
+    address = await client.leader(key)
+    partition = topic.ListOffsetsPartition(
+        partition_index=key[1], current_leader_epoch=client.epochs[key], timestamp=_LATEST
+    )
     at_least = client.history.ledger(key).end
     request = ListOffsetsRequest(replica_id=-1, topics=[topic(name=key[0], partitions=[partition])])
-    answer = await client.ask_leader(key, request, 7)
+    answer = await client.ask_leader(key, address, request, 7)
     found = answer.topics[0].partitions[0]
     if found.error_code or era != client.history.era:
         client.forget_leader(key)

@@ -15,6 +15,7 @@ from unittest import mock
 from klamm.log import log_dirs, partition_log
 from klamm.log.faulty_disk import FaultyDisk
 from klamm.log.io_thread import Done, InlineIo, Work
+from klamm.metadata.raft import election_state
 from klamm.server import connection, dispatch, listener, node
 from tests.sim.sim_loop import Owner, SimLoop
 
@@ -31,6 +32,18 @@ class SimDisk(FaultyDisk):
     def __init__(self, seed: int, *, is_ordered: bool, delay_ms: float) -> None:
         super().__init__(seed, is_ordered=is_ordered, sector_bytes=512)
         self.delay_ms = delay_ms
+        self.votes: dict[int, int] = {}
+        """Epoch of the quorum to whom this node has voted for in it, over all of its lives."""
+        self.on_second_vote: Callable[[str], None] = lambda _: None
+
+    def write_atomic(self, path: str, data: bytes) -> None:
+        super().write_atomic(path, data)
+        if path.endswith("/" + election_state.FILE):
+            election = election_state.decode(data)
+            if election.voted_id >= 0:
+                voted_id = self.votes.setdefault(election.epoch, election.voted_id)
+                if voted_id != election.voted_id:
+                    self.on_second_vote(f"for {voted_id} and {election.voted_id} in epoch {election.epoch}")
 
 
 class SimIo:
