@@ -54,6 +54,14 @@ class ReplicaSurroundings:
         self.selects_by_rack = self._text("replica.selector.class") == RACK_AWARE
         self.leader_quota = self._quota(LEADER)
         self.follower_quota = self._quota(FOLLOWER)
+        self.moving_quota = ReplicationQuota(
+            clock,
+            node_id,
+            lambda _: (),
+            window_count=self._int("alter.log.dirs.replication.quota.window.num"),
+            window_ms=self._int("alter.log.dirs.replication.quota.window.size.seconds") * 1000,
+        )
+        """The throttle of replicas that move between directories: all of them."""
         self._isr_changes: IsrChanges | None = None
         self._fetchers: ReplicaFetchers | None = None
         self._timer: Timer | None = None
@@ -108,22 +116,23 @@ class ReplicaSurroundings:
             window_count=self._int("replication.quota.window.num"),
             window_ms=self._int("replication.quota.window.size.seconds") * 1000,
         )
-        quota.reconfigure(self._rate(which))
+        quota.reconfigure(self._rate(f"{which}.rate"))
         return quota
 
     def _rate(self, which: str) -> float:
         """Bytes a second. Rates are only ever set dynamically, for this broker or for all."""
         image = self.image or EMPTY
         for name in (str(self._node_id), ""):
-            text = image.config(BROKER_RESOURCE, name).get(f"{which}.rate")
+            text = image.config(BROKER_RESOURCE, name).get(which)
             if text is not None:
                 return float(text)
         return float("inf")
 
     def reconfigure(self) -> None:
         """Dynamic settings have changed."""
-        self.leader_quota.reconfigure(self._rate(LEADER))
-        self.follower_quota.reconfigure(self._rate(FOLLOWER))
+        self.leader_quota.reconfigure(self._rate(f"{LEADER}.rate"))
+        self.follower_quota.reconfigure(self._rate(f"{FOLLOWER}.rate"))
+        self.moving_quota.reconfigure(self._rate("replica.alter.log.dirs.io.max.bytes.per.second"))
 
     # -- time, and who waits --
 

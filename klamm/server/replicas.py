@@ -18,6 +18,7 @@ from klamm.log.isr import Replication
 from klamm.metadata.image.image import TOPIC_RESOURCE
 from klamm.metadata.image.topics import TopicPartition
 from klamm.server.followed_partition import FollowedPartition
+from klamm.server.log_dir_moves import LogDirMoves
 from klamm.server.partition import Partition
 from klamm.server.replica_surroundings import ReplicaSurroundings, ReplicationPorts
 
@@ -52,6 +53,13 @@ class Replicas:
         """(topic, partition) to topic id of what is in a directory that has failed, or may be in one."""
         self.on_directory: Callable[[bytes, int, bytes], None] = lambda _topic_id, _index, _directory_id: None
         """Told of a replica that is in another directory than the metadata says: (topic id, partition, directory)."""
+        self.moves = LogDirMoves(
+            log_dirs,
+            log_dirs.clock,
+            self._around.moving_quota,
+            lambda topic_id, index, directory_id: self.on_directory(topic_id, index, directory_id),
+            self._moved,
+        )
         self.touched = self._around.touched
         self.read_done = self._around.turn_done
         """Wake the fetches that wait for partitions which have been appended to since the last call."""
@@ -286,7 +294,10 @@ class Replicas:
         found = self._log_dirs.get(*key)
         config = self._settings.log_config(image, where.name) if found is None else found.config
         try:
-            opened = self._log_dirs.create(*key, where.topic_id, config, self._directory(registration), is_new=is_new)
+            directory = self._directory(registration)
+            if found is None and directory is None:
+                directory = self.moves.wanted_directory(*key)
+            opened = self._log_dirs.create(*key, where.topic_id, config, directory, is_new=is_new)
         except KafkaError as error:
             log.error("%s-%d cannot be served here: %s", *key, error.message)
             self._offline[key] = where.topic_id
@@ -345,14 +356,35 @@ class Replicas:
     def _check_directory(self, where: TopicPartition, registration: PartitionRegistration) -> None:
         """Only this broker knows where the replica is: the controller is told when it has something else."""
         actual = self._log_dirs.directory_id_of(where.name, where.partition_id)
-        if actual is not None and actual != registration.directory(self._node_id):
+        named = registration.directory(self._node_id)
+        is_moving = self.moves.on_directory(where.name, where.partition_id, named)
+        if actual is not None and actual != named and not is_moving:
             self.on_directory(where.topic_id, where.partition_id, actual)
+
+    def move(self, topic: str, index: int, path: str) -> int:
+        """Move a replica to the log directory at `path`, while it serves; gives the error code."""
+        key = topic, index
+        if key in self._offline:
+            return errors.KAFKA_STORAGE_ERROR
+        found = self._by_name.get(key) or self._followed_by_name.get(key)
+        return self.moves.move(topic, index, path, None if found is None else found.topic_id)
+
+    def _moved(self, moved: PartitionLog) -> None:
+        """A replica goes on with another log, the same records in another directory."""
+        key = moved.topic, moved.partition
+        found = self._by_name.get(key)
+        if found is not None:
+            moved.producers.must_verify = True
+            found.log = moved
+        elif (followed := self._followed_by_name.get(key)) is not None:
+            followed.log = moved
 
     def on_directory_offline(self, logs: Sequence[PartitionLog]) -> None:
         """The directory of these logs has failed: they answer KAFKA_STORAGE_ERROR from now on."""
         for lost in logs:
             key = lost.topic, lost.partition
             self._offline[key] = lost.topic_id
+            self.moves.forget(*key)
             partition = self._by_name.pop(key, None)
             if partition is not None:
                 del self._by_id[partition.topic_id, partition.index]
@@ -372,6 +404,7 @@ class Replicas:
             del self._offline[topic, index]
         partition = self._by_id.pop((topic_id, index), None)
         followed = self._stop_following(TopicPartition(topic, topic_id, index))
+        self.moves.forget(topic, index)
         if partition is not None:
             self._by_name.pop((topic, index), None)
             for listener in self._listeners:
@@ -391,6 +424,7 @@ class Replicas:
     def close(self) -> None:
         """Fetch and ask nothing more; the logs stay as they are."""
         self._around.close()
+        self.moves.close()
 
 
 def _effective(min_insync_replicas: int, registration: PartitionRegistration) -> int:

@@ -70,13 +70,14 @@ class LabBroker:
         self.port = 0
         self.image = EMPTY
         self.writer: IoThread = InlineIo()
+        self.dirs = ("/data",)
         self.is_up = False
 
     async def start(self) -> None:
         lab, clock = self.lab, self.lab.clock
         entropy = SeededEntropy(self.node_id)
         self.log_dirs = LogDirs(
-            ("/data",), disk=self.disk, clock=clock, entropy=entropy, writer=self.writer, flusher=InlineIo()
+            self.dirs, disk=self.disk, clock=clock, entropy=entropy, writer=self.writer, flusher=InlineIo()
         )
         if self.log_dirs.open() is None:
             self.log_dirs.format("cluster", self.node_id)
@@ -84,6 +85,7 @@ class LabBroker:
         settings = Settings(self.config, self.node_id)
         ports = ReplicationPorts(Channels(TcpNetwork(), clock), lab, lambda: self.epoch)
         self.replicas = Replicas(self.node_id, self.log_dirs, settings, ports)
+        self.replicas.on_directory = self._assign
         broker = self.broker = Broker()
         broker.node_id, broker.config, broker.settings, broker.clock = self.node_id, self.config, settings, clock
         broker.replicas, broker.log_dirs, broker.entropy = self.replicas, self.log_dirs, entropy
@@ -108,6 +110,10 @@ class LabBroker:
             self.replicas.close()
             await self.listener.close()
             self.log_dirs.close()
+
+    def _assign(self, topic_id: bytes, index: int, directory_id: bytes) -> None:
+        """AssignReplicasToDirs, in a turn of its own."""
+        asyncio.get_running_loop().call_soon(self.lab.assign, self.node_id, index, directory_id)
 
     def log(self, index: int = 0) -> PartitionLog:
         found = self.log_dirs.get(TOPIC, index)
@@ -178,11 +184,14 @@ class Lab:
         """Keep AlterPartition requests unanswered in `held`."""
         self.held: list[Callable[[], None]] = []
 
-    async def start(self, count: int, racks: Sequence[str] = (), **settings: str) -> None:
+    async def start(
+        self, count: int, racks: Sequence[str] = (), dirs: tuple[str, ...] = ("/data",), **settings: str
+    ) -> None:
         names = {name.replace("_", "."): value for name, value in settings.items()}
         for node_id in range(1, count + 1):
             rack = racks[node_id - 1] if racks else None
             self.brokers[node_id] = LabBroker(self, node_id, rack, names)
+            self.brokers[node_id].dirs = dirs
         self.publish(m.FeatureLevelRecord(name="metadata.version", feature_level=LEVEL))
         for broker in self.brokers.values():
             await self.start_broker(broker)
@@ -201,7 +210,7 @@ class Lab:
                 features=[],
                 rack=broker.rack,
                 fenced=False,
-                log_dirs=[broker.log_dirs.directory_ids["/data"]],
+                log_dirs=list(broker.log_dirs.directory_ids.values()),
             )
         )
 
@@ -254,6 +263,14 @@ class Lab:
 
     def change(self, index: int = 0, **fields: Any) -> None:
         self.publish(m.PartitionChangeRecord(partition_id=index, topic_id=TOPIC_ID, **fields))
+
+    def assign(self, node_id: int, index: int, directory_id: bytes) -> None:
+        """A broker tells where its replica is."""
+        now = self.image.topics.partition(TOPIC_ID, index)
+        if now is not None and node_id in now.replicas:
+            directories = list(now.directories)
+            directories[now.replicas.index(node_id)] = directory_id
+            self.change(index, directories=directories)
 
     def partition(self, index: int = 0) -> PartitionRegistration:
         found = self.image.topics.partition(TOPIC_ID, index)

@@ -28,6 +28,17 @@ def handle(broker: Broker, context: RequestContext, request: DescribeLogDirsRequ
                         partition_index=index, partition_size=size_bytes, offset_lag=0, is_future_key=False
                     )
                 )
+        for future, lag in broker.replicas.moves.futures():
+            if future.log_dir.path == directory.path and (asked is None or (future.topic, future.partition) in asked):
+                topic = topics.setdefault(future.topic, Topic(name=future.topic, partitions=[]))
+                topic.partitions.append(
+                    Topic.DescribeLogDirsPartition(
+                        partition_index=future.partition,
+                        partition_size=future.size_bytes,
+                        offset_lag=lag,
+                        is_future_key=True,
+                    )
+                )
         results.append(
             Result(
                 error_code=directory.error,
