@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the totals here too")
     parser.add_argument("--beside", type=Path, help="the JSON of another run: ratios to its times")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the nodes end with us
     beside: dict[str, Any] = json.loads(options.beside.read_text()) if options.beside else {}
     cluster = cluster_of(options.target, options.controllers)
     try:

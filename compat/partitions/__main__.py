@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the totals here too")
     parser.add_argument("--beside", type=Path, help="the JSON of another run: ratios to its times")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the nodes end with us
     if lacking := missing():
         print(f"no partitions here: {'; '.join(lacking)}", file=sys.stderr)
         return 2
