@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, str] = {
     "broker.session.timeout.ms": "3000",
     "auto.leader.rebalance.enable": "false",
 }
-_KEEP_ALIVE_S = 0.5
+_KEEP_ALIVE_S = 0.2
 _SILENCE_S = 30.0
 
 

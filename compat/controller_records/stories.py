@@ -333,6 +333,17 @@ def metadata(r: Recorder) -> None:
         part(r)
 
 
+def without_elr(r: Recorder) -> None:
+    """The same losses in a cluster without eligible leader replicas: the last one in sync is kept instead."""
+    _brokers(r, 1, 2, 3, 4, 5)
+    r.ask(
+        "no eligible leader replicas", "UpdateFeatures", 2, timeout_ms=30000, validate_only=False,
+        feature_updates=[{"feature": "eligible.leader.replicas.version", "max_version_level": 0, "upgrade_type": 2}],
+    )  # fmt: skip
+    for part in (topics, alter_partition, reassignments, eligible_leaders, unclean_shutdowns, unregistering):
+        part(r)
+
+
 def timers(r: Recorder) -> None:
     """Elections that nobody asks for."""
     _brokers(r, 1, 2, 3)
@@ -353,6 +364,7 @@ def timers(r: Recorder) -> None:
 
 STORIES: Mapping[str, Story] = {
     "brokers": Story(metadata, {}),
+    "without_elr": Story(without_elr, {}),
     "directories": Story(directories, {}),
     "timers": Story(
         timers,

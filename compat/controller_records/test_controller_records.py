@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 from compat.controller_records.__main__ import DATA, PLACEMENTS, STORY_FOLDER, record
 from compat.controller_records.log_reading import Json
 from compat.controller_records.placements import placements
+from compat.controller_records.random_story import SETTINGS, RandomStory
+from compat.controller_records.recorder import Recorder
 from compat.controller_records.stories import STORIES
+from compat.kafka_jars import ROOT
+
+UNIT_TEST = ROOT / "tests" / "metadata" / "controller" / "test_controller_records.py"
 
 
 def _comparable(steps: list[Json]) -> list[Any]:
@@ -53,3 +59,16 @@ def test_real_kafka_decides_as_recorded(story: str) -> None:
 @pytest.mark.needs("java", "mvn")
 def test_real_kafka_places_as_recorded() -> None:
     assert placements() == json.loads((DATA / f"{PLACEMENTS}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.needs("java", "mvn")
+@pytest.mark.parametrize("seed", [11, 12])
+def test_our_controller_decides_the_same_in_stories_that_are_drawn(seed: int) -> None:
+    spec = importlib.util.spec_from_file_location("unit_test", UNIT_TEST)
+    assert spec is not None and spec.loader is not None
+    unit_test = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(unit_test)
+    with Recorder(SETTINGS) as recorder:
+        RandomStory(recorder, seed).tell(250)
+    found = unit_test.differences(recorder.steps)
+    assert not set(found) - set(unit_test.KNOWN), found
