@@ -65,11 +65,11 @@ class Guesses:
 
     def __init__(self, image: MetadataImage, ahead: list[tuple[int, int, Message]]) -> None:
         settings = ControllerSettings(101, CLUSTER_ID, TopicDefaults(), {}, 3000, None)
-        rules: Any = None
+        unused: Any = None
         offset = ahead[0][0]
         self.image = image
         self.records = [record for _, _, record in ahead]
-        self.controller = Controller(settings, image, rules, lambda: offset, SeededEntropy(0))
+        self.controller = Controller(settings, image, unused, lambda: offset, SeededEntropy(0), unused)
 
     def all(self) -> Iterator[Guess]:
         first = self.records[0]
