@@ -31,6 +31,7 @@ _PROBLEMS = ("non_consecutive", "index_mismatch", "time_index_mismatch", "time_i
 _SHOWN = ("key", "value", "error")
 _SILENT = {
     "no multiple of": "bytes that are no whole entry: Kafka's tool tells them with --index-sanity-check only",
+    "behind zeros": "zeros in the middle of an index end it for Kafka's tool, which does not look for more",
     "which Kafka reads as version 0": "of the version in a .txnindex Kafka looks at one byte of two, and at its sign",
 }
 

@@ -107,6 +107,32 @@ def test_damage_is_told_and_the_rest_is_read(tmp_path: Path, capsys: pytest.Capt
     assert status == 1 and facts[-1]["fact"] == "damage" and facts[-1]["position"] == len(first)
 
 
+def test_an_unknown_compression_type_is_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether the records are asked for or not; what stands behind it is told all the same."""
+    bad = bytearray(batch(0, 3))
+    bad[records.ATTRIBUTES_AT + 1] = 5
+    path = segment(tmp_path / "t-0", bytes(bad), batch(3, 2))
+    for options in ([], ["--deep-iteration"], ["--print-data-log"]):
+        status, facts = dump(capsys, *options, path)
+        damages = [fact for fact in facts if fact["fact"] == "damage"]
+        assert status == 1 and [fact["message"] for fact in damages] == ["the compression type 5 is unknown"]
+        assert [fact["base_offset"] for fact in facts if fact["fact"] == "batch"] == [0, 3]
+
+
+def test_zeros_within_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are taken for its end: what follows is told, for lookups in that index may meet it."""
+    first = batch(0, 3)
+    path = segment(tmp_path / "t-0", first, batch(3, 2))
+    index, times = path.with_suffix(".index"), path.with_suffix(".timeindex")
+    index.write_bytes(struct.pack(">ii", 4, len(first)) + struct.pack(">ii", 0, 7) + bytes(80))
+    times.write_bytes(struct.pack(">qi", TIME + 2, 2) + bytes(12) + struct.pack(">qi", TIME + 4, 4))
+    for options in ([], ["--verify-index-only"]):
+        status, facts = dump(capsys, *options, index, times)
+        assert status == 1
+        found = [(Path(f["file"]).suffix, f["position"]) for f in facts if f["fact"] == "damage"]
+        assert found == [(".index", 8), (".timeindex", 12)]
+
+
 def test_indexes_are_held_against_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = batch(0, 3)
     path = segment(tmp_path / "t-0", first, batch(3, 2))

@@ -48,6 +48,13 @@ def index_facts(disk: Disk, file: DataFile, options: DumpOptions) -> Facts:
     if not any(data):
         yield {"fact": "empty", "file": file.path}
         return
+    yield from _entries(disk, file, data, options)
+    offset_at = 0 if file.kind == OFFSET_INDEX else 1
+    if (at := zeros_within(data, entry, offset_at)) is not None:
+        yield damage(file.path, f"there are bytes behind zeros at byte {at}, which are taken for the end", position=at)
+
+
+def _entries(disk: Disk, file: DataFile, data: bytes, options: DumpOptions) -> Facts:
     try:
         log = disk.open(file.stem + LOG_SUFFIX + (file.pending or ""))
     except FileNotFoundError:
@@ -84,6 +91,16 @@ def index_rows(data: bytes, entry: struct.Struct, offset_at: int) -> Iterator[tu
         if number and row[offset_at] == 0:
             return
         yield row[0], row[1]
+
+
+def zeros_within(data: bytes, entry: struct.Struct, offset_at: int) -> int | None:
+    """Where the entries seem to end, in bytes, though something else than zeros follows; None if nothing does."""
+    used = len(data.rstrip(b"\0"))
+    for number, row in enumerate(entry.iter_unpack(data[: len(data) // entry.size * entry.size])):
+        if number and row[offset_at] == 0:
+            at = number * entry.size
+            return at if at < used else None
+    return None
 
 
 def _offset_entries(file: DataFile, data: bytes, log: File | None, options: DumpOptions) -> Facts:

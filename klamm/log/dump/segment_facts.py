@@ -40,7 +40,10 @@ def segment_facts(disk: Disk, file: DataFile, options: DumpOptions) -> Facts:
                 yield from _stop(file, step, options)
                 return
             yield _batch_fact(file.path, step)
-            if contents or options.deep_iteration:
+            if step.batch.compression >= len(codecs.NAMES):
+                message = f"the compression type {step.batch.compression} is unknown"
+                yield damage(file.path, message, position=step.position, base_offset=step.batch.base_offset)
+            elif contents or options.deep_iteration:
                 try:
                     for record in records_of(step.batch):
                         if last_offset is not None and record.offset != last_offset + 1:

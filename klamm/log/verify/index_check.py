@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from klamm.log.dump.data_files import data_file
-from klamm.log.dump.index_facts import OFFSET_ENTRY, TIME_ENTRY, index_rows, insane
+from klamm.log.dump.index_facts import OFFSET_ENTRY, TIME_ENTRY, index_rows, insane, zeros_within
 from klamm.log.verify.findings import ERROR, INFO, WARNING, Finding, Report
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class IndexCheck:
             data = data[: -(-len(data.rstrip(b"\0")) // self.entry.size) * self.entry.size]
         if file is not None and (reason := insane(data, self.entry, file)) is not None:
             self.wrong("insane_index", reason, recovery=_REBUILT, severity=WARNING)
+        elif (at := zeros_within(data, self.entry, self.offset_at)) is not None:
+            self.wrong("index_mismatch", f"there are entries behind zeros at byte {at}")
 
     def wrong(
         self, code: str, message: str, *, offset: int | None = None, recovery: str = _TRUSTED, severity: str = ERROR

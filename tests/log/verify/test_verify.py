@@ -115,6 +115,7 @@ def index_row(data: Path, suffix: str, number: int, new: bytes, size: int) -> No
 
 INDEX_DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "position": ("index_mismatch", lambda d: index_row(d, ".index", 1, struct.pack(">ii", 9, 333), 8)),
+    "zeros": ("index_mismatch", lambda d: index_row(d, ".index", 1, bytes(8), 8)),
     "offset": ("index_mismatch", lambda d: flip(logs(d)[1].with_suffix(".index"), 3)),
     "behind": ("index_beyond_log", lambda d: index_row(d, ".index", 2, struct.pack(">ii", 90, 1 << 20), 8)),
     "size": ("insane_index", lambda d: logs(d)[1].with_suffix(".index").write_bytes(b"\0\0\0\1")),
