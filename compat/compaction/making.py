@@ -61,28 +61,44 @@ class Writer:
 
         self._random = random.Random(seed)
         self._keys = keys
+        self._seed = seed
+        self._codecs = codecs
         self._abort_share = abort_share
         self._errors: list[Any] = []
-        common = {
+        self._common = {
             "bootstrap.servers": bootstrap,
             "linger.ms": 20,
             "batch.num.messages": 200,
             "enable.idempotence": True,
         }
-        self._plain = [Producer({**common, "compression.type": codec}) for codec in codecs]
-        self._plain.append(Producer({**common, "enable.idempotence": False}))
-        self._transactional = []
-        for n, codec in enumerate(("none", codecs[len(codecs) // 2], "none")):
+        self._plain = [Producer({**self._common, "compression.type": codec}) for codec in codecs]
+        self._plain.append(Producer({**self._common, "enable.idempotence": False}))
+        self._transactional = self._new_transactional()
+
+    def _new_transactional(self) -> list[Any]:
+        from confluent_kafka import Producer
+
+        made = []
+        for n, codec in enumerate(("none", self._codecs[len(self._codecs) // 2], "none")):
             producer = Producer(
                 {
-                    **common,
+                    **self._common,
                     "compression.type": codec,
-                    "transactional.id": f"t{n}-{seed}",
+                    "transactional.id": f"t{n}-{self._seed}",
                     "transaction.timeout.ms": 900_000,
                 }
             )
             producer.init_transactions(30)
-            self._transactional.append(producer)
+            made.append(producer)
+        return made
+
+    def settle(self) -> None:
+        """Wait until the coordinator knows that all transactions have ended: it lets no producer begin before.
+
+        The end of a transaction is acknowledged when it is decided. A coordinator that is stopped before it has noted
+        the markers writes them again at its next start, behind what klamm is given to compare.
+        """
+        self._transactional = self._new_transactional()
 
     def _value(self) -> bytes | None:
         draw = self._random.random()
@@ -163,10 +179,12 @@ def write(
     writer = Writer(kafka.bootstrap, keys=keys, seed=seed, codecs=codecs, abort_share=abort_share)
     if leave_open:
         writer.write(count - count // 20 - 10)
+        writer.settle()
         writer.leave_one_open(10)
         writer.write_plain(count // 20)
     else:
         writer.write(count)
+        writer.settle()
 
 
 def copy_of(kafka: CleaningKafka, directory: Path) -> Path:

@@ -19,6 +19,7 @@ from klamm.testing.wire import WireClient
 TOPIC = "disk"
 NO_ANSWER = -2
 """What stands for the code when the broker has gone."""
+_NOT_YET = (errors.NOT_LEADER_OR_FOLLOWER, errors.LEADER_NOT_AVAILABLE, errors.UNKNOWN_TOPIC_OR_PARTITION)
 
 
 def name_of(code: int) -> str:
@@ -111,6 +112,16 @@ class Client:
             for n in range(count):
                 noted[row.base_offset + n] = value
         return row.error_code
+
+    def produce_until_led(self, partition: int, timeout_s: float = 30) -> int:
+        """As `produce`, again while the broker does not know yet that it leads: so does any client, for 30 s or more.
+
+        Metadata names a leader before that broker has begun to lead.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (code := self.produce(partition)) in _NOT_YET and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return code
 
     def fetch(self, partition: int, offset: int) -> tuple[int, list[tuple[int, bytes | None]]]:
         """(error code, (offset, value) of what was read)."""

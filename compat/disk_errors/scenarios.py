@@ -174,6 +174,7 @@ class Run:
         if scenario.at_start:
             target.start()
             self.client.wait_for_leaders([kept])
+            self.client.produce_until_led(kept)
         if scenario.stops:
             self._watch_the_end(lost)
         else:
@@ -257,11 +258,7 @@ class Run:
         client._sent = 100_000
         self.client = client
         back = client.wait_for_leaders(range(PARTITIONS))
-        deadline = time.monotonic() + 10
-        codes = [client.produce(partition) for partition in range(PARTITIONS)]
-        while any(codes) and time.monotonic() < deadline:  # a leader may need a moment to know that it is one
-            time.sleep(0.1)
-            codes = [client.produce(partition) if code else code for partition, code in enumerate(codes)]
+        codes = [client.produce_until_led(partition) for partition in range(PARTITIONS)]
         self.seen.after = ",".join(sorted({name_of(code) for code in codes})) if back else "leaderless"
         for partition in range(PARTITIONS):
             self.seen.wrong += client.check(partition)
