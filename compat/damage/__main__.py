@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m compat.damage", description=__doc__)
     parser.add_argument("--copies", type=int, default=500, help="damaged partition directories (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="these copies of the seed, nothing else")
     parser.add_argument("--node-cases", type=int, help="how many damages of a node's files, by the seed (default: all)")
     parser.add_argument("--no-brokers", action="store_true", help="only open the logs, serve them by no broker")
     parser.add_argument("--json", type=Path, help="write the result as JSON, too")
@@ -32,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="compat-damage-") as directory:
         place = Path(directory)
-        verdicts = judge_copies(place, options.copies, options.seed, is_served=not options.no_brokers)
-        nodes = node_files.run_cases(node_files.choose(options.seed, options.node_cases), place)
+        numbers = options.only or range(options.copies)
+        verdicts = judge_copies(place, numbers, options.seed, is_served=not options.no_brokers)
+        nodes = {}
+        if not options.only:
+            nodes = node_files.run_cases(node_files.choose(options.seed, options.node_cases), place)
     node_verdicts = {name: judge_node(name, *outcomes) for name, outcomes in nodes.items()}
     _print_table(verdicts)
     for name, (kind, text) in sorted(node_verdicts.items()):

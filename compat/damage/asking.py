@@ -159,18 +159,23 @@ def _first(batches: dict[int, bytes], start: int, is_wanted: Callable[[int], boo
 
 
 def _readable(logs: dict[int, bytes], start: int, end: int) -> dict[int, bytes]:
-    """The batches that a consumer meets who begins at `start`, by base offset."""
+    """The batches that a consumer meets who begins at `start`, by base offset.
+
+    A segment whose next batch lies in the range of the following one is a file under a wrong name, and passed over.
+    """
     found: dict[int, bytes] = {}
     bases = sorted(logs)
     offset = start
     while offset < end:
         place = max([n for n, base in enumerate(bases) if base <= offset], default=0)
         after = offset
-        for base in bases[place:]:
+        for base, following in zip(bases[place:], [*bases[place + 1 :], end], strict=True):
             batches, stop = spans(logs[base])
             ends = [*list(batches)[1:], stop] if batches else []
             for (at, (first, last, _)), behind in zip(batches.items(), ends, strict=True):
                 if last >= after and first < end:
+                    if after == offset and first >= following:
+                        break
                     found[first] = logs[base][at:behind]
                     after = last + 1
             if after > offset:

@@ -215,7 +215,11 @@ def _wrong_timeindex(
     for timestamp, relative in entries:
         if not any(first <= base + relative <= last and at == timestamp for first, last, at in batches.values()):
             found.append(f"timeindex {base}: ({timestamp}, {relative}) names no batch")
-    highest = max((at for first, _, at in batches.values() if base <= first < base + (1 << 31)), default=-1)
+    # A batch that does not rise above those before it is never found by its offset: no entry can stand for it.
+    highest, reached = -1, base - 1
+    for _, last, at in batches.values():
+        if reached < last < base + (1 << 31):
+            highest, reached = max(highest, at), last
     if (entries[-1][0] if entries else -1) != highest:
         found.append(f"timeindex {base}: it does not end with {highest}")
     return found

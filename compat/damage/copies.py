@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,11 +38,11 @@ class Copy(NamedTuple):
         return self._replace(kinds=(Kind("none", "none"),), note="nothing")
 
 
-def make_copies(place: Path, count: int, seed: int) -> list[Copy]:
-    """`count` damaged directories `place/<number>`."""
+def make_copies(place: Path, numbers: Iterable[int], seed: int) -> list[Copy]:
+    """Damaged directories `place/<number>`; a number is the same copy in every run of that seed."""
     kinds = list(DAMAGES)
     random.Random(f"damage {seed}").shuffle(kinds)
-    return [_make(place / str(number), number, kinds[number % len(kinds)], seed) for number in range(count)]
+    return [_make(place / str(number), number, kinds[number % len(kinds)], seed) for number in numbers]
 
 
 def _make(directory: Path, number: int, kind: Kind, seed: int) -> Copy:

@@ -68,7 +68,7 @@ def row(verdict: Verdict, directory: Path) -> dict[str, Any]:
 def main() -> int:
     logging.getLogger("klamm").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="compat-damage-") as place:
-        verdicts = judge_copies(Path(place), len(DAMAGES), _SEED)
+        verdicts = judge_copies(Path(place), range(len(DAMAGES)), _SEED)
         rows = [row(verdict, Path(place) / "masters" / str(verdict.copy.number)) for verdict in verdicts]
     unexplained = [verdict for verdict in verdicts if verdict.kind == "unexplained"]
     for verdict in unexplained:

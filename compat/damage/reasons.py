@@ -5,6 +5,7 @@ A reason explains a difference of a copy only where klamm's own side is right in
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -78,7 +79,13 @@ def _end_by_wrong_index(outcome: Outcome, difference: Difference) -> bool:
         return False
     if _is_refusal(difference, "CorruptRecord", "IllegalArgument", "InvalidRecord", "Overflow", "IndexOutOfBounds"):
         return True
-    return difference.name in _STATE and outcome.kafka.log_end != outcome.klamm.log_end
+    if outcome.kafka.log_end == outcome.klamm.log_end:
+        return False
+    if difference.name == "epochs":
+        # Those behind the end go with it, and the broker's own begins there: of one side the first are left.
+        shorter, longer = sorted((difference.kafka, difference.klamm), key=len)
+        return bool(shorter == longer[: len(shorter)])
+    return difference.name in _STATE
 
 
 def _txnindex_not_checked(outcome: Outcome, difference: Difference) -> bool:
@@ -139,6 +146,38 @@ def _below_the_start(outcome: Outcome, difference: Difference) -> bool:
         return False
     rows = [*(difference.kafka or ()), *(difference.klamm or ())]
     return all(last < outcome.klamm.log_start for _, _, last, _ in rows)
+
+
+def _corrupt_snapshot_unread(outcome: Outcome, difference: Difference) -> bool:
+    """The file is as it was given, and Kafka's is that of an undamaged log."""
+    if difference.name != "snapshots" or difference.klamm != "corrupt" or "txnindex" not in _files(outcome):
+        return False
+    given, undamaged = (facts["snapshots"].get(difference.offset) for facts in (outcome.given, outcome.baseline))
+    return bool(given == "corrupt" and difference.kafka == undamaged)
+
+
+def _time_below_the_start(outcome: Outcome, difference: Difference) -> bool:
+    """Kafka finds nothing, and the first segment with a batch of the time has them below the log start only."""
+    if not difference.field.startswith("told by time") or difference.kafka != (0, -1, -1):
+        return False
+    wanted = int(difference.field.rpartition(" ")[2])
+    for _, data in sorted(outcome.kafka_facts["log"].items()):
+        found = [last for _, last, timestamp in spans(data)[0].values() if timestamp >= wanted]
+        if found:
+            return max(found) < outcome.kafka.log_start
+    return False
+
+
+def _foreign_segment(outcome: Outcome, difference: Difference) -> bool:
+    """A segment that is not read again has batches in the range of the next one."""
+    if not difference.name.startswith("told"):
+        return False
+    bases = sorted(outcome.given["log"])
+    return any(
+        not outcome.is_read_again(base)
+        and any(first >= following for first, _, _ in spans(outcome.given["log"][base])[0].values())
+        for base, following in itertools.pairwise(bases)
+    )
 
 
 def _error_in_between(outcome: Outcome, difference: Difference) -> bool:
@@ -206,8 +245,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "the end of the log by a wrong index",
         "the index of the last segment, or the segment itself, is wrong after a clean stop",
-        "the end offset is looked for where the index points: it falls back, so that offsets are given twice, "
-        "or the broker ends with an exception",
+        "the end offset is looked for where the index points: it falls back, so that offsets are given twice and "
+        "epochs behind it are forgotten, or the broker ends with an exception",
         "the end is behind the last whole batch of the file",
         "an offset that was given must not be given again",
         _end_by_wrong_index,
@@ -287,6 +326,31 @@ REASONS: tuple[Reason, ...] = (
         "the entry must agree with the batches, else the indexes are made anew",
         "the right answer costs one look at the batches at the end of the segment",
         _time_not_found,
+    ),
+    Reason(
+        "a time that only records below the log start have",
+        "the first segment with a record of the time that is looked for has it below the log start only",
+        "ListOffsets finds nothing, as it looks into that segment alone",
+        "the next segments are looked at, too",
+        "a consumer that asks for a time must not begin at the end because older records were deleted",
+        _time_below_the_start,
+    ),
+    Reason(
+        "a segment that reaches into the next one",
+        "a segment that is not read again is another one's file: its batches lie in the range of a later segment",
+        "they are served where the name puts them, whatever they skip: readers are led past the segments in between, "
+        "and a reader of committed records past the last stable offset",
+        "a batch in the range of the next segment is passed over, and found in the one that it belongs to",
+        "readers must not be led past records that are there",
+        _foreign_segment,
+    ),
+    Reason(
+        "a corrupt snapshot that nobody needs",
+        "a .snapshot below the newest is damaged, and so is the .txnindex of the segment before it",
+        "that segment is read again for its .txnindex, which writes the snapshot anew",
+        "the .txnindex is made anew; the snapshot stays until it is needed, and is then found corrupt and removed",
+        "an older snapshot takes its place, with the batches behind it",
+        _corrupt_snapshot_unread,
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -91,8 +91,8 @@ def judge_served(verdict: Verdict, kafka: Served, klamm: Served) -> Verdict:
     faults_told = told_faults(klamm.told, outcome.klamm, outcome.klamm_facts)
     unexplained = [*verdict.unexplained, *(f"klamm is wrong in itself: {fault}" for fault in faults_told)]
     reasons = list(verdict.reasons)
-    end = outcome.klamm.log_end
-    ours, theirs = (_without_own_epochs(side.facts, end) for side in (klamm, kafka))
+    ours = _without_own_epochs(klamm.facts, outcome.klamm.log_end)
+    theirs = _without_own_epochs(kafka.facts, outcome.kafka.log_end)
     served = outcome._replace(kafka_facts=theirs, klamm_facts=ours)
     is_compacted = outcome.copy.template.name.startswith("compacted")
     found = [*differences(served), *told_differences(kafka.told, klamm.told, is_compacted=is_compacted)]
@@ -112,16 +112,16 @@ def judge_served(verdict: Verdict, kafka: Served, klamm: Served) -> Verdict:
 
 
 def _without_own_epochs(facts: Facts, end: int) -> Facts:
-    """Every start of a broker begins an epoch at the log's end."""
+    """Every start of a broker begins an epoch at the log's end, wherever it takes that to be."""
     epochs = facts["epochs"]
     return {**facts, "epochs": [row for row in epochs if row[1] < end] if isinstance(epochs, list) else epochs}
 
 
-def judge_copies(place: Path, count: int, seed: int, *, is_served: bool = False) -> list[Verdict]:
-    """Make `count` copies under `place`, have both sides open them, and compare; `is_served`: in brokers, too."""
+def judge_copies(place: Path, numbers: Iterable[int], seed: int, *, is_served: bool = False) -> list[Verdict]:
+    """Make copies under `place`, have both sides open them, and compare; `is_served`: in brokers, too."""
     logging.getLogger("klamm").setLevel(logging.ERROR)
     masters = place / "masters"
-    copies = make_copies(masters, count, seed)
+    copies = make_copies(masters, numbers, seed)
     kafka = KafkaOpener(place)
     try:
         theirs = open_all(kafka, copies, masters, place)

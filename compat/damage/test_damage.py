@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.needs("java", "mvn"), pytest.mark.timeout(600)]
 
 
 def test_copies_opened_and_served(tmp_path: Path) -> None:
-    verdicts = judge_copies(tmp_path, COPIES, SEED, is_served=True)
+    verdicts = judge_copies(tmp_path, range(COPIES), SEED, is_served=True)
     assert not unexplained_of(verdicts), "\n".join(unexplained_of(verdicts))
     assert sum(verdict.kind == "equal" for verdict in verdicts) >= COPIES // 3
     print(f"{COPIES} copies, seed {SEED}")

@@ -487,10 +487,12 @@ class PartitionLog:
         segment: LogSegment | None = self.segments.floor(offset)
         while segment is not None:
             batch = segment.find(offset, segment.written_size, is_read=True)
-            if batch is not None:
+            following = self.segments.after(segment)
+            # What lies in the next segment's range is a file under a wrong name: a reader must not be led past others.
+            if batch is not None and (following is None or batch[2] < following.base_offset):
                 self._remember(offset, segment, batch[0])
                 return segment, batch[0]
-            segment = self.segments.after(segment)
+            segment = following
         return None
 
     def _remember(self, offset: int, segment: LogSegment, position: int) -> None:

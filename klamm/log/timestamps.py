@@ -33,7 +33,9 @@ def offset_for_timestamp(log: PartitionLog, timestamp: int) -> TimestampOffset |
         for segment in log.segments:
             if segment.max_timestamp >= timestamp:
                 found = _search(segment, timestamp, log.log_start_offset)
-                if found is not None:
+                following = log.segments.after(segment)
+                # As for a reader, what lies in the next segment's range is not this one's.
+                if found is not None and (following is None or found.offset < following.base_offset):
                     return found
     except OSError as error:
         raise log.log_dir.fail(error) from error

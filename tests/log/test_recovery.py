@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.records import Record, build_batch
-from klamm.log import partition_metadata, upkeep
+from klamm.log import partition_metadata, timestamps, upkeep
 from klamm.log.producer_snapshot import encode
 from tests.log.conftest import Lab
 
@@ -326,3 +326,23 @@ def test_segments_with_messages_of_old_versions(lab: Any) -> None:
     log = lab.open(is_clean=True, high_watermark=4)
     assert log.log_end_offset == 4
     assert bytes(log.read(2, 1 << 20).data) == old[2] + new
+
+
+def test_a_segment_under_a_wrong_name_leads_no_reader_past_others(lab: Any) -> None:
+    """Below the recovery point nothing is read again: a segment may be another one's file there."""
+    log = lab.open(SMALL)
+    while len(log.segments) < 4:
+        lab.clock.advance(10)
+        lab.append(log, lab.batch(2, size=100))
+    bases = [segment.base_offset for segment in log.segments]
+    first_times = [segment.first_timestamp for segment in log.segments]
+    stable, end = bases[2] + 1, log.log_end_offset
+    upkeep.close(log)
+    lab.disk.write_atomic(f"/data/t-0/{0:020d}.log", lab.disk.read(f"/data/t-0/{bases[2]:020d}.log"))
+    log = lab.open(SMALL, is_clean=True)
+    log.update_high_watermark(end)
+    assert next(iter(records.batches(log.read(0, 1 << 20).data))).base_offset == bases[1]
+    read = records.batches(log.read(0, 1 << 20, max_offset=stable).data)
+    assert all(batch.base_offset < bases[2] for batch in read), "what is above the bound is not led to by the first"
+    found = timestamps.offset_for_timestamp(log, 0)
+    assert found is not None and (found.offset, found.timestamp) == (bases[1], first_times[1] - 1)
