@@ -18,6 +18,7 @@ from klamm.seams import Clock, Timer
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
 Rec = TypeVar("Rec")
 RecIn = TypeVar("RecIn", contravariant=True)
 
@@ -57,6 +58,11 @@ class Decision(Generic[R, Rec]):
         self.records = records
         self.timers = timers
         self.settled = settled
+
+    def map(self, shape: Callable[[R], R2]) -> Decision[R2, Rec]:
+        """The same with another form of the response, which must be there already."""
+        assert not isinstance(self.response, asyncio.Future)
+        return Decision(shape(self.response), self.records, self.timers, self.settled)
 
 
 class Machine(Protocol[RecIn]):

@@ -1,4 +1,4 @@
-"""Reading the metadata log back: the newest snapshot, then the batches behind it.
+"""The metadata log read back: what its batches do to the image, and what a node knows of it when it starts.
 
 Records of a transaction count only when its END has been read; an open one at the end of the log is reported, and
 its records are dropped, as the next controller aborts it (KIP-868).
@@ -11,90 +11,61 @@ from typing import NamedTuple
 
 from klamm.kproto import metadata_records as m
 from klamm.kproto import records
-from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import Message
 from klamm.log.disk import Disk
 from klamm.log.partition_log import PartitionLog
-from klamm.metadata.image.image import EMPTY, MetadataDelta
-from klamm.metadata.raft.voters import VoterSet
+from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
+from klamm.metadata.raft.history import BOOTSTRAP_OFFSET, QuorumHistory, quorum_records
 from klamm.metadata.record_codec import decode_record
-from klamm.metadata.snapshot_file import BOOTSTRAP_SNAPSHOT, SnapshotId, decode_snapshot, file_name, find_snapshots
+from klamm.metadata.snapshot_file import (
+    BOOTSTRAP_SNAPSHOT,
+    Snapshot,
+    SnapshotId,
+    decode_snapshot,
+    file_name,
+    find_snapshots,
+)
 
 _READ_BYTES = 1 << 22
 
 
-class Replayed(NamedTuple):
-    """What the files tell. `delta` starts from the empty image; `offset` and `epoch`: the last record's, or -1."""
-
-    delta: MetadataDelta
-    offset: int
-    epoch: int
-    is_transaction_open: bool
-    kraft_version: int
-    voters: VoterSet | None
-    has_voters_in_log: bool
-    unsnapshotted_bytes: int
-    """The bytes of the log that were read behind the snapshot."""
-
-
 class LogReplay:
-    """Takes batches in, in the order of their offsets."""
+    """Takes batches in, in the order of their offsets, and changes `delta` by them."""
 
-    def __init__(self) -> None:
-        self.delta = MetadataDelta(EMPTY)
-        self.offset = self.epoch = -1
-        self.kraft_version = 0
-        self.voters: VoterSet | None = None
-        self.has_voters_in_log = False
-        self._read_bytes = 0
+    def __init__(self, image: MetadataImage = EMPTY) -> None:
+        self.delta = MetadataDelta(image)
+        self.offset, self.epoch = image.offset, image.epoch
+        """Those of the last record that was taken in."""
         self._transaction: list[Message] | None = None
 
-    def load_snapshot(self, snapshot_id: SnapshotId, data: bytes, path: str) -> None:
+    @property
+    def is_transaction_open(self) -> bool:
+        return self._transaction is not None
+
+    def load_snapshot(self, snapshot_id: SnapshotId, snapshot: Snapshot) -> None:
         """Begin with a snapshot. Raises ProtocolError."""
-        snapshot = decode_snapshot(data, path)
         for record in snapshot.records:
             self.delta.apply(record)
         self.offset, self.epoch = snapshot_id.end_offset - 1, snapshot_id.epoch
-        if snapshot.voters is not None:
-            self.kraft_version, self.voters = snapshot.kraft_version, snapshot.voters
-            self.has_voters_in_log = snapshot_id != BOOTSTRAP_SNAPSHOT
 
     def take(self, batch: records.Batch) -> None:
         """Raises ProtocolError for a record that is not understood: going on without it would be guessing."""
         if batch.last_offset <= self.offset:
             return
-        for record in records.iter_records(batch):
-            if record.offset <= self.offset:
-                continue
-            if batch.is_control:
-                self._control(record)
-            else:
-                self._data(decode_record_at(record))
+        if not batch.is_control:
+            for record in records.iter_records(batch):
+                if record.offset > self.offset:
+                    self._apply(decode_record_at(record))
         self.offset, self.epoch = batch.last_offset, batch.partition_leader_epoch
-        self._read_bytes += batch.size_bytes
 
-    def result(self) -> Replayed:
-        return Replayed(
-            self.delta,
-            self.offset,
-            self.epoch,
-            self._transaction is not None,
-            self.kraft_version,
-            self.voters,
-            self.has_voters_in_log,
-            self._read_bytes,
-        )
+    def build(self) -> MetadataImage:
+        """The image of everything so far; the next records change a delta on top of it."""
+        image = self.delta.build(self.offset, self.epoch)
+        self.delta = MetadataDelta(image)
+        return image
 
-    def _control(self, record: records.Record) -> None:
-        kind, value = records.control_type(record.key), record.value or b""
-        if kind == records.CONTROL_KRAFT_VERSION:
-            self.kraft_version = KRaftVersionRecord.decode(value, 0).k_raft_version
-        elif kind == records.CONTROL_KRAFT_VOTERS:
-            self.voters = VoterSet.from_record(VotersRecord.decode(value, 0))
-            self.has_voters_in_log = True
-
-    def _data(self, record: Message) -> None:
+    def _apply(self, record: Message) -> None:
         kind = type(record)
         if kind is m.BeginTransactionRecord:
             if self._transaction is not None:
@@ -130,15 +101,45 @@ def log_batches(log: PartitionLog, offset: int) -> Iterable[records.Batch]:
             offset = batch.next_offset
 
 
-def replay(log: PartitionLog, disk: Disk) -> Replayed:
-    """Everything in the log's directory. Raises ProtocolError for a log that cannot be followed."""
-    loaded = LogReplay()
-    for snapshot_id in reversed(find_snapshots(disk, log.directory)):
-        path = f"{log.directory}/{file_name(snapshot_id)}"
-        loaded.load_snapshot(snapshot_id, disk.read(path), path)
-        break
-    if loaded.offset + 1 < log.log_start_offset:
+class Found(NamedTuple):
+    """What the files tell at the start. `snapshots`: their sizes in bytes by id, oldest first.
+
+    `replay` holds what is certain: the newest snapshot and, if this replica is the only voter, the whole log.
+    """
+
+    replay: LogReplay
+    is_whole: bool
+    snapshots: dict[SnapshotId, int]
+    unsnapshotted_bytes: int
+    """The bytes of the log behind the newest snapshot."""
+
+
+def read_back(log: PartitionLog, disk: Disk, history: QuorumHistory, node_id: int, directory_id: bytes) -> Found:
+    """Read everything in the log's directory; `history` learns the voters. Raises ProtocolError."""
+    replay = LogReplay()
+    names = find_snapshots(disk, log.directory)
+    path = f"{log.directory}/{file_name(names[-1])}" if names else ""
+    newest = decode_snapshot(disk.read(path), path) if names else None
+    if newest is not None:
+        replay.load_snapshot(names[-1], newest)
+        if newest.voters is not None:
+            offset = BOOTSTRAP_OFFSET if names[-1] == BOOTSTRAP_SNAPSHOT else replay.offset
+            history.load(offset, newest.kraft_version, newest.voters)
+    if replay.offset + 1 < log.log_start_offset:
         raise ProtocolError(f"{log.directory} begins at offset {log.log_start_offset} and has no snapshot up to there")
-    for batch in log_batches(log, loaded.offset + 1):
-        loaded.take(batch)
-    return loaded.result()
+    start = replay.offset + 1
+    is_whole = history.voters.is_only(node_id, directory_id)
+    size_bytes = 0
+    for batch in log_batches(log, start):
+        size_bytes += batch.size_bytes
+        if batch.is_control:
+            history.add(control for control in quorum_records(batch) if control[0] >= start)
+            if is_whole and not history.voters.is_only(node_id, directory_id):
+                # What stands in the log may not be committed: others decide that.
+                is_whole, replay = False, LogReplay()
+                if newest is not None:
+                    replay.load_snapshot(names[-1], newest)
+        if is_whole:
+            replay.take(batch)
+    sizes = {name: disk.size(f"{log.directory}/{file_name(name)}") for name in names}
+    return Found(replay, is_whole, sizes, size_bytes)

@@ -13,12 +13,13 @@ from klamm.kproto import records
 from klamm.kproto.control_records import SnapshotHeaderRecord
 from klamm.log import upkeep
 from klamm.metadata.image.snapshot_records import image_records
+from klamm.metadata.raft.exchange import LogStartMoved, SnapshotTaken
+from klamm.metadata.raft.log_index import OffsetAndEpoch
 from klamm.metadata.snapshot_file import SnapshotId, encode_snapshot, file_name, find_snapshots
 
 if TYPE_CHECKING:
-    from klamm.log.partition_log import PartitionLog
     from klamm.metadata.image.image import MetadataImage
-    from klamm.metadata.raft.core import Raft
+    from klamm.metadata.metadata_log import MetadataLog
     from klamm.seams import Clock
 
 _logger = logging.getLogger(__name__)
@@ -43,10 +44,11 @@ class Snapshots:
     """Writes and deletes the snapshots of one log. `unsnapshotted_bytes`: what was replayed behind the newest one."""
 
     def __init__(
-        self, log: PartitionLog, raft: Raft, settings: SnapshotSettings, clock: Clock, unsnapshotted_bytes: int
+        self, metadata_log: MetadataLog, settings: SnapshotSettings, clock: Clock, unsnapshotted_bytes: int
     ) -> None:
+        log = metadata_log.log
+        self._metadata_log = metadata_log
         self._log = log
-        self._raft = raft
         self._settings = settings
         self._clock = clock
         # Bytes of the log that a snapshot covers, counted from the log's present start.
@@ -65,6 +67,11 @@ class Snapshots:
         if by_size or by_time:
             self.write(image)
 
+    def on_replaced(self) -> None:
+        """A snapshot that was fetched has taken the place of the log."""
+        self._covered_bytes = self._log.size_bytes
+        self._last_ms = self._clock.monotonic_ms()
+
     def close(self, image: MetadataImage) -> None:
         """The last chance: the file is written before the flusher ends, nothing is cleaned any more."""
         self._is_closed = True
@@ -81,8 +88,9 @@ class Snapshots:
         self._last_ms = self._clock.monotonic_ms()
         covered_bytes = log.size_bytes
         snapshot_id = SnapshotId(image.offset + 1, image.epoch)
-        voters = self._raft.voters if self._raft.kraft_version > 0 else None
-        kraft_version = self._raft.kraft_version
+        kraft_version, voters = self._metadata_log.raft.history.at(snapshot_id.end_offset)
+
+        sizes: list[int] = []
 
         def work() -> None:
             data = encode_snapshot(
@@ -96,6 +104,7 @@ class Snapshots:
             path = f"{log.directory}/{file_name(snapshot_id)}"
             disk.write_atomic(path, data)
             disk.protect(path)
+            sizes.append(len(data))
 
         def done(error: BaseException | None) -> None:
             self._is_writing = False
@@ -104,6 +113,7 @@ class Snapshots:
                 return
             self._covered_bytes = covered_bytes
             if not self._is_closed:
+                self._metadata_log.step(SnapshotTaken(OffsetAndEpoch(*snapshot_id), sizes[0]))
                 self.clean()
 
         log.log_dir.flusher.submit(work, done)
@@ -122,6 +132,7 @@ class Snapshots:
             upkeep.increment_log_start_offset(log, min(kept[0].end_offset, log.high_watermark))
             upkeep.delete_old_segments(log, self._clock.time_ms())
             self._covered_bytes -= before - log.size_bytes
+            self._metadata_log.step(LogStartMoved(log.log_start_offset))
 
     def _is_old(self, snapshot_id: SnapshotId) -> bool:
         if self._settings.retention_ms < 0:

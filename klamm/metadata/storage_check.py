@@ -20,6 +20,7 @@ from klamm.metadata.image.image import MetadataImage
 from klamm.metadata.log_replay import LogReplay
 from klamm.metadata.raft import election_state
 from klamm.metadata.raft.election_state import InvalidQuorumState
+from klamm.metadata.raft.history import QuorumHistory, quorum_records
 from klamm.metadata.raft.voters import VoterSet
 from klamm.metadata.snapshot_file import BOOTSTRAP_FILE, decode_snapshot, file_name, find_snapshots
 from klamm.metadata.storage_format import METADATA_PARTITION_DIR
@@ -42,7 +43,7 @@ class StorageChecked(NamedTuple):
     bad_quorum_state: str | None = None
     epoch: int = -1
     kraft_version: int = 0
-    voters: VoterSet | None = None
+    voters: VoterSet = VoterSet(())
 
 
 def check_storage(disk: Disk, directories: Sequence[DirectoryChecked], report: Report) -> StorageChecked:
@@ -52,7 +53,8 @@ def check_storage(disk: Disk, directories: Sequence[DirectoryChecked], report: R
     if home is None:
         return StorageChecked(None, [])
     bad = _check_snapshots(disk, home, report)
-    replay = _replay(disk, home, bad, report)
+    history = QuorumHistory()
+    replay = _replay(disk, home, bad, report, history)
     if replay is None:
         return StorageChecked(None, bad)
     image = replay.delta.build(replay.offset, replay.epoch)
@@ -61,7 +63,7 @@ def check_storage(disk: Disk, directories: Sequence[DirectoryChecked], report: R
         _check_partitions(directory, image, report)
     _check_replicas(directories, image, report)
     path = f"{home.path}/{METADATA_PARTITION_DIR}/{election_state.FILE}"
-    return StorageChecked(image, bad, path if is_bad else None, replay.epoch, replay.kraft_version, replay.voters)
+    return StorageChecked(image, bad, path if is_bad else None, replay.epoch, history.kraft_version, history.voters)
 
 
 def _check_identities(directories: Sequence[DirectoryChecked], report: Report) -> None:
@@ -107,7 +109,9 @@ def _check_offsets(data: bytes) -> None:
         expected = batch.next_offset
 
 
-def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) -> LogReplay | None:
+def _replay(
+    disk: Disk, home: DirectoryChecked, bad: list[str], report: Report, history: QuorumHistory
+) -> LogReplay | None:
     directory = f"{home.path}/{METADATA_PARTITION_DIR}"
     checked = home.partitions[METADATA_PARTITION_DIR]
     replay = LogReplay()
@@ -116,7 +120,9 @@ def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) 
         for snapshot_id in reversed(find_snapshots(disk, directory)):
             path = f"{directory}/{file_name(snapshot_id)}"
             if path not in bad:
-                replay.load_snapshot(snapshot_id, disk.read(path), path)
+                snapshot = decode_snapshot(disk.read(path), path)
+                replay.load_snapshot(snapshot_id, snapshot)
+                history.load(replay.offset, snapshot.kraft_version, snapshot.voters)
                 break
         start = checked.base_offsets[0] if checked.base_offsets else replay.offset + 1
         if replay.offset + 1 < start:
@@ -125,12 +131,12 @@ def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) 
             return None
         for base_offset in checked.base_offsets:
             path = f"{directory}/{base_offset:020d}{LOG_SUFFIX}"
-            if not _replay_segment(disk, path, replay):
+            if not _replay_segment(disk, path, replay, history):
                 break  # told by the check of the partition; a start reads no further either
     except ProtocolError as error:
         report(Finding(ERROR, "metadata_unreadable", path, str(error), _NO_START, replay.offset + 1))
         return None
-    if replay.result().is_transaction_open:
+    if replay.is_transaction_open:
         message = "the log ends within a transaction"
         report(Finding(INFO, "metadata_transaction", directory, message, "the next controller aborts it"))
     if checked.end_offset < replay.offset + 1 and not home.is_running:
@@ -139,7 +145,7 @@ def _replay(disk: Disk, home: DirectoryChecked, bad: list[str], report: Report) 
     return replay
 
 
-def _replay_segment(disk: Disk, path: str, replay: LogReplay) -> bool:
+def _replay_segment(disk: Disk, path: str, replay: LogReplay, history: QuorumHistory) -> bool:
     file = disk.open(path)
     try:
         for step in walk(file):
@@ -148,6 +154,8 @@ def _replay_segment(disk: Disk, path: str, replay: LogReplay) -> bool:
             if step.batch.base_offset > replay.offset + 1 and replay.offset >= 0:
                 raise ProtocolError(f"offset {step.batch.base_offset} after {replay.offset}")
             replay.take(step.batch)
+            if step.batch.is_control:
+                history.add(quorum_records(step.batch))
     finally:
         file.close()
     return True

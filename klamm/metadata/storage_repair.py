@@ -98,7 +98,7 @@ def _repair_quorum_state(doing: Doing, storage: StorageChecked) -> None:
     path = storage.bad_quorum_state
     if path is None:
         return
-    voters = () if storage.voters is None else storage.voters.voters
+    voters = storage.voters.voters
     if len(voters) != 1:
         doing.leave(path, "a vote that is forgotten may be given twice: remove this voter from its quorum, then add it")
         return

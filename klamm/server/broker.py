@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from klamm.server.producer_ids import ProducerIds
     from klamm.server.replicas import Replicas
     from klamm.server.settings import Settings
+    from klamm.server.to_controller import ControllerChannel
     from klamm.server.topic_creation import TopicCreation
 
 
@@ -24,6 +25,7 @@ class Broker:
         "clock",
         "cluster_id",
         "config",
+        "controller",
         "entropy",
         "fetch_sessions",
         "groups",
@@ -43,6 +45,8 @@ class Broker:
     settings: Settings
     """What is effective now for topics, groups and brokers, dynamic changes included."""
     metadata: MetadataNode
+    controller: ControllerChannel
+    """The way to the active controller."""
     replicas: Replicas
     topics: TopicCreation
     groups: GroupCoordinator

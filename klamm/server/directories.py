@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.kproto.messages.assign_replicas_to_dirs import AssignReplicasToDirsRequest
+from klamm.kproto.messages.assign_replicas_to_dirs import (
+    AssignReplicasToDirsRequest,
+    AssignReplicasToDirsResponse,
+)
 from klamm.kproto.uuids import uuid_text
 
 if TYPE_CHECKING:
-    from klamm.metadata.node_metadata import MetadataNode
     from klamm.seams import Clock, Timer
+    from klamm.server.broker_lifecycle import BrokerLifecycle
+    from klamm.server.to_controller import ToController
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +38,8 @@ class DirectoryReports:
 
     def __init__(
         self,
-        metadata: MetadataNode,
+        controller: ToController,
+        lifecycle: BrokerLifecycle,
         clock: Clock,
         *,
         node_id: int,
@@ -42,7 +47,8 @@ class DirectoryReports:
         failure_timeout_ms: float,
         give_up: Callable[[str], None],
     ) -> None:
-        self._metadata = metadata
+        self._controller = controller
+        self._lifecycle = lifecycle
         self._clock = clock
         self._node_id = node_id
         self._retry_ms = retry_ms
@@ -81,8 +87,10 @@ class DirectoryReports:
         sent = {key: self._ready.pop(key) for key in keys}
         failed = dict(sent)
         try:
-            answer = self._metadata.assign_replicas_to_dirs(self._request(sent))
-            response = await answer if isinstance(answer, asyncio.Future) else answer
+            response = await self._controller.send(self._request(sent)).future()
+            assert isinstance(response, AssignReplicasToDirsResponse)
+            if response.error_code != errors.NONE:
+                raise KafkaError(response.error_code)
             for directory in response.directories:
                 for topic in directory.topics:
                     for row in topic.partitions:
@@ -104,7 +112,7 @@ class DirectoryReports:
             topic.partitions.append(Data.TopicData.PartitionData(partition_index=index))
         return AssignReplicasToDirsRequest(
             broker_id=self._node_id,
-            broker_epoch=self._metadata.broker_epoch,
+            broker_epoch=self._lifecycle.broker_epoch,
             directories=[Data(id=i, topics=list(topics.values())) for i, topics in directories.items()],
         )
 
@@ -123,7 +131,7 @@ class DirectoryReports:
         if not told or self._is_closed:
             return
         try:
-            await self._metadata.report_offline(told)
+            await self._lifecycle.report_offline(told)
         except KafkaError as error:
             _logger.warning("the controller could not be told of failed directories: %s", error)
             self._offline_timer = self._clock.call_later(self._retry_ms, lambda: self._start(self._report()))

@@ -5,6 +5,7 @@ What every API shares is done here, once, so that a handler only unpacks, asks a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _JOIN_BELOW_BYTES = 65536
+_ANSWERED_BY_BROKERS = frozenset({apis.ALTER_CONFIGS, apis.INCREMENTAL_ALTER_CONFIGS})
+"""Forwardable as they are, brokers look at them first, and hand on what is left."""
 _APIS_VERSIONS_FALLBACK = apis.APIS[apis.API_VERSIONS]
 
 
@@ -44,6 +47,22 @@ def encode_answer(response: Message, version: int, correlation_id: int, header_v
     return [b"".join(parts)] if size < _JOIN_BELOW_BYTES else parts
 
 
+def refusal(found: Route, version: int, error: KafkaError) -> Message:
+    """The answer to a request that failed as a whole: its error code and, where there is room, the message.
+
+    Raises ProtocolError for a response that has no room for either.
+    """
+    values: dict[str, Any] = {}
+    for field in found.response.__schema__.fields:
+        if field.name == "error_code" and field.exists_in(version):
+            values["error_code"] = error.code
+        elif field.name == "error_message" and field.exists_in(version):
+            values["error_message"] = error.message
+    if "error_code" not in values:
+        raise ProtocolError(f"{found.api.name} failed ({error}) and version {version} cannot say so")
+    return found.response(**values)
+
+
 class Dispatcher:
     """Serves requests of one kind of listener (`apis.BROKER` or `apis.CONTROLLER`) with one broker's handlers."""
 
@@ -55,8 +74,8 @@ class Dispatcher:
     def serve(self, connection: Connection, frame: memoryview) -> Answer | Reply[Answer] | Awaitable[Answer]:
         """Serve one request. Raises ProtocolError when, as in Kafka, the connection is to be closed."""
         key, version, correlation_id = read_api(frame)
-        found = route(key)
-        if found is None or not found.api.listeners & self._kind:
+        found = route(key, self._kind)
+        if found is None:
             raise ProtocolError(f"API key {key} is not served on this listener")
         api = found.api
         if not api.low <= version <= api.high:
@@ -67,6 +86,10 @@ class Dispatcher:
         context = connection.contexts.get(key)
         if context is None or context.api_version != version or frame[8 : context.body_at] != context.header:
             context = self._context(connection, frame)
+        if api.forwardable and key not in _ANSWERED_BY_BROKERS and self._kind == apis.BROKER:
+            metadata = self._broker.metadata
+            if not metadata.is_active:
+                return self._forward(found, context, bytes(frame), correlation_id)
         try:
             response: Any = found.quick(self._broker, context, frame) if found.quick is not None else None
             if response is None:
@@ -86,6 +109,32 @@ class Dispatcher:
         if isinstance(response, Reply):
             return self._later(response, found, version, correlation_id)
         return self._await(response, found, version, correlation_id)
+
+    def _forward(self, found: Route, context: RequestContext, frame: bytes, correlation_id: int) -> Reply[Answer]:
+        """Have the active controller, which is elsewhere, answer; or this node, if it becomes that in the meantime."""
+        from klamm.server.forwarding import forward
+
+        version = context.api_version
+
+        def serve_here() -> Any:
+            request, _ = found.request.decode_from(frame, context.body_at, version)
+            awaited: Any = found.handle(self._broker, context, request)
+            if isinstance(awaited, Message):
+                return self._encoded(awaited, found, version, correlation_id)
+            return asyncio.ensure_future(self._await(awaited, found, version, correlation_id))
+
+        answer: Reply[Answer] = Reply()
+
+        def answered(result: Answer | Exception) -> None:
+            try:
+                answer.resolve(
+                    self._encoded(result, found, version, correlation_id) if isinstance(result, Exception) else result
+                )
+            except ProtocolError as error:
+                answer.resolve(error)
+
+        forward(self._broker.controller, context, frame, serve_here).then(answered)
+        return answer
 
     def _context(self, connection: Connection, frame: memoryview) -> RequestContext:
         """Read a header, and keep what was read for the next request."""
@@ -135,21 +184,9 @@ class Dispatcher:
         if isinstance(error, ProtocolError):
             raise error
         if isinstance(error, KafkaError):
-            return self._refuse(found, version, error)
+            return refusal(found, version, error)
         log.error("%s version %d failed", found.api.name, version, exc_info=error)
-        return self._refuse(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR))
-
-    def _refuse(self, found: Route, version: int, error: KafkaError) -> Message:
-        """The answer to a request that failed as a whole: its error code and, where there is room, the message."""
-        values: dict[str, Any] = {}
-        for field in found.response.__schema__.fields:
-            if field.name == "error_code" and field.exists_in(version):
-                values["error_code"] = error.code
-            elif field.name == "error_message" and field.exists_in(version):
-                values["error_message"] = error.message
-        if "error_code" not in values:
-            raise ProtocolError(f"{found.api.name} failed ({error}) and version {version} cannot say so")
-        return found.response(**values)
+        return refusal(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR))
 
     @staticmethod
     def _unsupported_api_versions(correlation_id: int) -> Answer:

@@ -1,7 +1,7 @@
 """One node, put together: the composition root, where clock, network, disk and randomness come in.
 
-Starting is: lock and read the directories, recover the logs, replay the metadata, open the listeners, register, serve.
-Stopping is the same backwards. A node runs on one event loop.
+Starting is: lock and read the directories, join the metadata quorum, recover the logs, open the listeners, register,
+serve. Stopping is the same backwards. A node runs on one event loop; it is a broker, a controller, or both.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from klamm.channel import Channels
 from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
 from klamm.log.cleaner.log_cleaner import LogCleaner
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import Completion, InlineIo, IoThread, LanesIo, ThreadIo
 from klamm.log.log_dirs import LogDirs
-from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.cluster import Endpoint
 from klamm.metadata.image.image import BROKER_RESOURCE, EMPTY, MetadataDelta, MetadataImage
-from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
-from klamm.metadata.snapshots import SnapshotSettings
+from klamm.metadata.node_metadata import MetadataNode
 from klamm.metadata.storage_format import FormatOptions, open_storage
 from klamm.seams import Clock, Entropy, Network, SystemClock, SystemEntropy, TcpNetwork, Timer
 from klamm.server.broker import Broker
+from klamm.server.broker_lifecycle import BrokerLifecycle
 from klamm.server.cleaner_settings import cleaner_settings
 from klamm.server.config.listeners import SECURITY_PROTOCOLS
 from klamm.server.config.listeners import Endpoint as ConfiguredEndpoint
 from klamm.server.config_rules import ServerConfigRules
+from klamm.server.controller_registrar import ControllerRegistrar
 from klamm.server.coordinators.group_coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
 from klamm.server.coordinators.group_settings import group_settings
 from klamm.server.coordinators.local_partition import LocalCoordinatorPartition
@@ -37,10 +38,13 @@ from klamm.server.dispatch import Dispatcher
 from klamm.server.fetch_sessions import FetchSessions
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
+from klamm.server.node_settings import is_standalone, metadata_settings
 from klamm.server.partition import Partition
 from klamm.server.producer_ids import ProducerIds
+from klamm.server.replica_surroundings import ReplicationPorts
 from klamm.server.replicas import Replicas
 from klamm.server.settings import Settings
+from klamm.server.to_controller import ControllerChannel
 from klamm.server.topic_creation import TopicCreation
 
 if TYPE_CHECKING:
@@ -62,7 +66,7 @@ REQUEST_MEMORY_BYTES = 512 * 1024 * 1024
 
 
 class Node:
-    """A broker and controller. `start` and `stop` once each, on the same loop."""
+    """A broker, a controller, or both. `start` and `stop` once each, on the same loop."""
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class Node:
         self.config = config
         self.node_id = config.node_id
         self.bootstrap_servers = ""
-        """The address that clients take, once the node has started."""
+        """The address that clients take, once the node has started; of a controller alone, that of its listener."""
         self._disk = disk
         self._clock = clock
         self._network = network or TcpNetwork()
@@ -84,7 +88,10 @@ class Node:
         self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
         self._listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
+        self._is_broker, self._is_controller = "broker" in config.roles, "controller" in config.roles
         self._is_open = self._has_metadata = self._is_serving = False
+        self._lifecycle: BrokerLifecycle | None = None
+        self._registrar: ControllerRegistrar | None = None
         self._loading: Loading | None = None
         self._reports: DirectoryReports | None = None
         self.failed: asyncio.Future[str]
@@ -111,6 +118,7 @@ class Node:
                 self._loading.stop()
             await self._close_listeners()
             if self._has_metadata:
+                self._end_talks()
                 self.metadata.close()
             if self._is_open:
                 self.log_dirs.close()
@@ -137,30 +145,50 @@ class Node:
 
     async def _start_on(self, log_dirs: LogDirs) -> None:
         config = self.config
-        voters = tuple(config.quorum_voters)
         options = FormatOptions(
-            config.node_id, config.cluster_id, is_standalone=not voters, metadata_dir=config.metadata_log_dir
+            config.node_id,
+            config.cluster_id,
+            is_standalone=is_standalone(config),
+            metadata_dir=config.metadata_log_dir,
         )
         storage = open_storage(log_dirs, options)
         self._is_open = True
         log_dirs.on_offline = self._on_offline
-        controllers = self._controller_endpoints()
+        self._channels = Channels(self._network, self.clock)
         self.metadata = MetadataNode(
             storage,
-            self._metadata_settings(controllers, voters),
+            metadata_settings(config),
             log_dirs,
             ServerConfigRules(config),
             self.clock,
             self._entropy,
+            self._channels,
         )
+        self.metadata.failed = self._fail
         self.broker = self._broker(storage.cluster_id, log_dirs)
         self.metadata.add_publisher(self._publish)
         self.metadata.replay()
-        await self._load(log_dirs)
+        if self.metadata.is_alone and self._is_broker:
+            await self._load(log_dirs)
         await self.metadata.start()
         self._has_metadata = True
+        if self._is_controller:
+            await self._open_controller_listeners()
+            if not self.metadata.is_alone:
+                self._registrar = ControllerRegistrar(self.metadata, self.broker.controller, self.clock)
+        if self._is_broker:
+            if not self.metadata.is_alone:
+                await self.metadata.caught_up()
+                await self._load(log_dirs)
+            await self._start_broker(log_dirs)
+        self._begin_periodic_work()
+
+    async def _start_broker(self, log_dirs: LogDirs) -> None:
+        config, lifecycle = self.config, self._lifecycle
+        assert lifecycle is not None
         self._reports = DirectoryReports(
-            self.metadata,
+            self.broker.controller,
+            lifecycle,
             self.clock,
             node_id=self.node_id,
             retry_ms=config.int("broker.heartbeat.interval.ms"),
@@ -168,16 +196,17 @@ class Node:
             give_up=self._fail,
         )
         self.broker.replicas.on_directory = self._reports.assign
-        self.broker.replicas.start(self.metadata.image)
         settings = cleaner_settings(self.broker.settings, self.metadata.image)
         child = _new_cleaner_child if isinstance(self._disk, RealDisk) else None
         self._cleaner = log_dirs.cleaner = LogCleaner(log_dirs, settings, self._cleaner_thread, new_child=child)
-        self._is_serving = True
         addresses = await self._open_broker_listeners()
         rack = config.get("broker.rack")
-        await self.metadata.register_broker(addresses, None if rack is None else str(rack))
-        await self.metadata.unfence()
-        self._begin_periodic_work()
+        await lifecycle.register(addresses, None if rack is None else str(rack))
+        # Before it has read its own registration a broker may stand in the metadata as what it was before it died.
+        await self.metadata.reached(lifecycle.broker_epoch)
+        self._is_serving = True
+        self.broker.replicas.start(self.metadata.image)
+        await lifecycle.unfence()
         self._cleaner.start()
         first = addresses[0]
         self.bootstrap_servers = f"{first.host}:{first.port}"
@@ -208,32 +237,6 @@ class Node:
         log_dirs.finish_load(self._loading)
         self._loading = None
 
-    def _metadata_settings(self, controllers: tuple[Endpoint, ...], voters: tuple[int, ...]) -> MetadataSettings:
-        config = self.config
-        return MetadataSettings(
-            topic_defaults=TopicDefaults(
-                num_partitions=config.int("num.partitions"),
-                replication_factor=config.int("default.replication.factor"),
-            ),
-            static_configs={
-                "min.insync.replicas": str(config.int("min.insync.replicas")),
-                "unclean.leader.election.enable": str(config.bool("unclean.leader.election.enable")).lower(),
-            },
-            controller_endpoints=controllers,
-            static_voters=voters,
-            max_idle_interval_ms=config.int("metadata.max.idle.interval.ms"),
-            session_timeout_ms=config.int("broker.session.timeout.ms"),
-            metadata_dir=config.metadata_log_dir,
-            segment_bytes=config.int("metadata.log.segment.bytes"),
-            segment_ms=config.long("metadata.log.segment.ms"),
-            snapshots=SnapshotSettings(
-                record_bytes=config.long("metadata.log.max.record.bytes.between.snapshots"),
-                interval_ms=config.long("metadata.log.max.snapshot.interval.ms"),
-                retention_bytes=config.long("metadata.max.retention.bytes"),
-                retention_ms=config.long("metadata.max.retention.ms"),
-            ),
-        )
-
     def _broker(self, cluster_id: str, log_dirs: LogDirs) -> Broker:
         config = self.config
         broker = Broker()
@@ -241,10 +244,25 @@ class Node:
         broker.clock, broker.entropy, broker.log_dirs = self.clock, self._entropy, log_dirs
         broker.settings = Settings(config, config.node_id)
         broker.metadata = self.metadata
-        broker.replicas = Replicas(config.node_id, log_dirs, broker.settings)
+        broker.controller = ControllerChannel(
+            self.metadata, self._channels, str(config.node_id), config.int("controller.socket.timeout.ms")
+        )
+        if not self._is_broker:
+            return broker
+        lifecycle = self._lifecycle = BrokerLifecycle(
+            broker.controller,
+            self.metadata,
+            log_dirs,
+            self.clock,
+            self._entropy,
+            heartbeat_ms=config.int("broker.heartbeat.interval.ms"),
+            registration_timeout_ms=config.int("initial.broker.registration.timeout.ms"),
+        )
+        ports = ReplicationPorts(self._channels, broker.controller, lambda: lifecycle.broker_epoch)
+        broker.replicas = Replicas(config.node_id, log_dirs, broker.settings, ports)
         broker.replicas.on_leadership(self._on_leadership)
-        broker.topics = TopicCreation(config, self.metadata)
-        broker.producer_ids = ProducerIds(self.metadata)
+        broker.topics = TopicCreation(config, self.metadata, broker.controller)
+        broker.producer_ids = ProducerIds(config.node_id, broker.controller, lifecycle)
         slots = config.int("max.incremental.fetch.session.cache.slots")
         broker.fetch_sessions = FetchSessions(slots, self._entropy)
         broker.groups = GroupCoordinator(group_settings(config), self.clock, self._entropy, self._group_partition_count)
@@ -312,18 +330,10 @@ class Node:
             self.clock,
             self._memory,
             limits,
-            self.broker.replicas.read_done,
+            self.broker.replicas.read_done if self._is_broker else _nothing,
         )
         self._listeners.append(listener)
         return listener
-
-    def _controller_endpoints(self) -> tuple[Endpoint, ...]:
-        """A quorum of one needs no controller listener; those that are configured with a port are announced."""
-        return tuple(
-            Endpoint(e.name, e.host, e.port, SECURITY_PROTOCOLS[e.security_protocol])
-            for e in self.config.listeners.controller
-            if e.port
-        )
 
     async def _open_broker_listeners(self) -> list[Endpoint]:
         """Open every listener for clients; gives what the cluster is told of them."""
@@ -334,15 +344,28 @@ class Node:
             listener = self._listener(endpoint.name, apis.BROKER)
             port = await listener.start(endpoint.host, endpoint.port)
             opened.append(_announced(advertised[endpoint.name], endpoint, port))
-        for endpoint in configured.controller:
+        return opened
+
+    async def _open_controller_listeners(self) -> None:
+        """A quorum of one needs none; those that are configured with a port are opened."""
+        for endpoint in self.config.listeners.controller:
             if endpoint.port:
                 await self._listener(endpoint.name, apis.CONTROLLER).start(endpoint.host, endpoint.port)
-        return opened
+                if not self._is_broker and not self.bootstrap_servers:
+                    self.bootstrap_servers = f"{endpoint.host or 'localhost'}:{endpoint.port}"
 
     async def _close_listeners(self) -> None:
         for listener in self._listeners:
             await listener.close()
         self._listeners.clear()
+
+    def _end_talks(self) -> None:
+        """Ask nobody anything more."""
+        if self._registrar is not None:
+            self._registrar.close()
+        if self._lifecycle is not None:
+            self._lifecycle.close()
+        self.broker.controller.close()
 
     # --- what happens by itself
 
@@ -379,19 +402,26 @@ class Node:
     async def stop(self) -> None:
         """Stop cleanly: clients are sent away, everything is written, synced and noted as closed."""
         self._end_periodic_work()
-        self.broker.groups.close()
-        try:
-            await self.metadata.controlled_shutdown()
-        except KafkaError as error:
-            log.warning("no controlled shutdown: %s", error)
+        if self._lifecycle is not None:
+            self.broker.groups.close()
+            try:
+                await self._lifecycle.controlled_shutdown()
+            except KafkaError as error:
+                log.warning("no controlled shutdown: %s", error)
+            self.broker.replicas.close()
+        self._end_talks()
+        await self.metadata.resign()
         await self._close_listeners()
         self.metadata.close()
-        self.log_dirs.close(self.metadata.broker_epoch)
+        self.log_dirs.close(-1 if self._lifecycle is None else self._lifecycle.broker_epoch)
         log.info("node %d has stopped", self.node_id)
 
     async def halt(self) -> None:
         """Stop at once, as Kafka does when it loses its metadata: nothing more is written, the next start recovers."""
         self._end_periodic_work()
+        if self._lifecycle is not None:
+            self.broker.replicas.close()
+        self._end_talks()
         await self._close_listeners()
         self.metadata.abandon()
         self.log_dirs.release()
@@ -407,6 +437,10 @@ def _new_cleaner_child() -> CleanerChild:
     from klamm.log.cleaner.child import CleanerChild  # imported when there is something to clean
 
     return CleanerChild()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _positive(value: int) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from klamm.kproto import apis
 from klamm.kproto.apis import APIS, Api
+from klamm.kproto.catalog import message_class
 from klamm.kproto.schema import Message
 from klamm.reply import Reply
 
@@ -58,42 +59,79 @@ SERVED: Final[dict[int, str]] = {
     apis.DESCRIBE_PRODUCERS: "describe_producers",
     apis.LIST_CONFIG_RESOURCES: "list_config_resources",
     apis.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
+    apis.ELECT_LEADERS: "elect_leaders",
+    apis.ALTER_PARTITION_REASSIGNMENTS: "alter_partition_reassignments",
+    apis.LIST_PARTITION_REASSIGNMENTS: "list_partition_reassignments",
+    apis.DESCRIBE_CLIENT_QUOTAS: "describe_client_quotas",
+    apis.DESCRIBE_USER_SCRAM_CREDENTIALS: "describe_user_scram_credentials",
+    apis.ALTER_CLIENT_QUOTAS: "alter_client_quotas",
+    apis.UPDATE_FEATURES: "update_features",
+    apis.UNREGISTER_BROKER: "unregister_broker",
+    apis.ALTER_REPLICA_LOG_DIRS: "alter_replica_log_dirs",
+    apis.ADD_RAFT_VOTER: "quorum_request",
+    apis.REMOVE_RAFT_VOTER: "quorum_request",
 }
-"""API key -> module, of the same name in `kproto/messages` and in `server/handlers`."""
+"""API key -> module in `server/handlers`."""
+
+_CONTROLLER_ONLY: Final[dict[int, str]] = {
+    apis.FETCH: "quorum_request",
+    apis.VOTE: "quorum_request",
+    apis.BEGIN_QUORUM_EPOCH: "quorum_request",
+    apis.END_QUORUM_EPOCH: "quorum_request",
+    apis.FETCH_SNAPSHOT: "quorum_request",
+    apis.UPDATE_RAFT_VOTER: "quorum_request",
+    apis.BROKER_REGISTRATION: "controller_request",
+    apis.BROKER_HEARTBEAT: "controller_request",
+    apis.ALTER_PARTITION: "controller_request",
+    apis.CONTROLLER_REGISTRATION: "controller_request",
+    apis.ALLOCATE_PRODUCER_IDS: "controller_request",
+    apis.ASSIGN_REPLICAS_TO_DIRS: "controller_request",
+    apis.ALTER_CONFIGS: "controller_request",
+    apis.INCREMENTAL_ALTER_CONFIGS: "controller_request",
+    apis.ENVELOPE: "envelope",
+}
+"""API key -> handler, where a controller's listener has one of its own."""
 
 
 class Route:
-    """How one API is served: its row in the table, its request class and its handler."""
+    """How one API is served on one kind of listener: its row in the table, its request class and its handler."""
 
     __slots__ = ("api", "handle", "quick", "request", "response", "tagged_answers_from")
 
-    def __init__(self, api: Api) -> None:
-        name = SERVED[api.key]
-        messages = importlib.import_module(f"klamm.kproto.messages.{name}")
+    def __init__(self, api: Api, handler_name: str) -> None:
         self.api = api
         # From this version on a response header has tagged fields.
         self.tagged_answers_from = api.high + 1
         for version in range(api.high, api.low - 1, -1):
             if api.response_header_version(version):
                 self.tagged_answers_from = version
-        self.request: type[Message] = getattr(messages, f"{api.name}Request")
-        self.response: type[Message] = getattr(messages, f"{api.name}Response")
-        handler = importlib.import_module(f"klamm.server.handlers.{name}")
+        self.request = message_class(f"{api.name}Request")
+        self.response = message_class(f"{api.name}Response")
+        handler = importlib.import_module(f"klamm.server.handlers.{handler_name}")
         self.handle: Handler = handler.handle
         self.quick: Quick | None = getattr(handler, "quick", None)
 
 
-_loaded: dict[int, Route] = {}
+_loaded: dict[tuple[int, int], Route] = {}
 
 
-def route(key: int) -> Route | None:
-    """The route of an API that is served, or None."""
-    found = _loaded.get(key)
-    if found is None and key in SERVED:
-        found = _loaded[key] = Route(APIS[key])
+def route(key: int, listener: int) -> Route | None:
+    """The route of an API that is served on that kind of listener (`apis.BROKER` or `apis.CONTROLLER`), or None."""
+    found = _loaded.get((key, listener))
+    if found is None and (name := _handler(key, listener)) is not None:
+        found = _loaded[key, listener] = Route(APIS[key], name)
     return found
 
 
+def _handler(key: int, listener: int) -> str | None:
+    api = APIS.get(key)
+    if api is None or not api.listeners & listener:
+        return None
+    if listener == apis.CONTROLLER and key in _CONTROLLER_ONLY:
+        return _CONTROLLER_ONLY[key]
+    return SERVED.get(key)
+
+
 def served_apis(listener: int) -> list[Api]:
-    """The APIs served on that kind of listener (`apis.BROKER` or `apis.CONTROLLER`), by key."""
-    return [APIS[key] for key in sorted(SERVED) if APIS[key].listeners & listener]
+    """The APIs served on that kind of listener, by key."""
+    return [APIS[key] for key in sorted({**SERVED, **_CONTROLLER_ONLY}) if _handler(key, listener) is not None]

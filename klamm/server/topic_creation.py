@@ -6,12 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
-from klamm.kproto.messages.create_topics import CreateTopicsRequest
+from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 from klamm.server.topic_listing import INTERNAL_TOPICS
 
 if TYPE_CHECKING:
     from klamm.metadata.node_metadata import MetadataNode
     from klamm.server.config.broker_config import BrokerConfig
+    from klamm.server.to_controller import ToController
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +31,17 @@ _INTERNAL: Final = {
 class TopicCreation:
     """Creates topics with the broker's defaults; internal ones with their own counts and configurations."""
 
-    def __init__(self, config: BrokerConfig, metadata: MetadataNode) -> None:
+    def __init__(self, config: BrokerConfig, metadata: MetadataNode, controller: ToController) -> None:
         self._config = config
+        self._controller = controller
         self._metadata = metadata
         self.auto_create = config.bool("auto.create.topics.enable")
 
     async def create(self, names: list[str]) -> dict[str, int]:
         """Create the topics that do not exist yet; gives the error codes of those that could not be."""
         request = CreateTopicsRequest(topics=[self._creatable(name) for name in names], timeout_ms=30000)
-        response = self._metadata.create_topics(request)
-        if not isinstance(response, type(None)) and hasattr(response, "__await__"):
-            response = await response
+        response = await self._controller.send(request).future()
+        assert isinstance(response, CreateTopicsResponse)
         failed = {}
         for result in response.topics:
             if result.error_code not in (errors.NONE, errors.TOPIC_ALREADY_EXISTS):

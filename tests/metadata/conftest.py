@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from klamm.channel import Channels
 from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.create_topics import CreateTopicsRequest
@@ -27,7 +28,9 @@ from klamm.metadata.image.image import TOPIC_RESOURCE, MetadataDelta, MetadataIm
 from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
 from klamm.metadata.record_codec import decode_record
 from klamm.metadata.storage_format import FormatOptions, open_storage
-from klamm.seams import SeededEntropy
+from klamm.seams import SeededEntropy, TcpNetwork
+from klamm.server.broker_lifecycle import BrokerLifecycle
+from klamm.server.to_controller import ControllerChannel
 
 START_MS = 1_700_000_000_000
 
@@ -132,6 +135,16 @@ class Running:
     def __init__(self, lab: Lab, log_dirs: LogDirs, node: MetadataNode) -> None:
         self.lab, self.log_dirs, self.node = lab, log_dirs, node
         self.published: list[tuple[MetadataDelta, MetadataImage]] = []
+        self.controller = ControllerChannel(node, lab.channels, "1", 30_000)
+        self.broker = BrokerLifecycle(
+            self.controller,
+            node,
+            log_dirs,
+            lab.clock,
+            lab.entropy,
+            heartbeat_ms=2000,
+            registration_timeout_ms=60_000,
+        )
 
     @property
     def image(self) -> MetadataImage:
@@ -140,13 +153,13 @@ class Running:
     async def up(self, listeners: Sequence[Endpoint] = (Endpoint("PLAINTEXT", "127.0.0.1", 9092),)) -> None:
         """Start, register the broker, unfence it."""
         await self.node.start()
-        await self.node.register_broker(listeners)
-        await self.node.unfence()
+        await self.broker.register(listeners)
+        await self.broker.unfence()
 
     async def stop(self) -> None:
-        await self.node.controlled_shutdown()
+        await self.broker.controlled_shutdown()
         self.node.close()
-        self.log_dirs.close(self.node.broker_epoch)
+        self.log_dirs.close(self.broker.broker_epoch)
 
     def kill(self) -> None:
         """End without a word: only the locks, which die with a process, are given back."""
@@ -156,7 +169,7 @@ class Running:
 
     async def create(self, *topics: CreateTopicsRequest.CreatableTopic, validate_only: bool = False) -> Any:
         request = self.lab.creation(*topics, validate_only=validate_only)
-        return await settled(self.node.create_topics(request))
+        return await settled(self.node.submit(request))
 
     def log_bytes(self) -> bytes:
         log = self.node.log.log
@@ -188,6 +201,7 @@ class Lab:
         self.clock = TestClock()
         self.entropy = ScriptedEntropy(7)
         self.rules = TopicRules()
+        self.channels = Channels(TcpNetwork(), self.clock)
 
     def make(
         self,
@@ -209,7 +223,7 @@ class Lab:
         storage = open_storage(log_dirs, options or FormatOptions(1, "test-cluster"))
         log_dirs.load()
         settings = settings or MetadataSettings(max_idle_interval_ms=0)
-        node = MetadataNode(storage, settings, log_dirs, self.rules, self.clock, self.entropy)
+        node = MetadataNode(storage, settings, log_dirs, self.rules, self.clock, self.entropy, self.channels)
         running = Running(self, log_dirs, node)
         node.add_publisher(lambda delta, image: running.published.append((delta, image)))
         return running

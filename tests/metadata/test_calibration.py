@@ -15,11 +15,13 @@ import pytest
 from klamm.kproto import control_records, errors, records
 from klamm.kproto.catalog import message_class
 from klamm.kproto.json_form import from_json, to_json
+from klamm.kproto.messages.allocate_producer_ids import AllocateProducerIdsRequest
 from klamm.kproto.uuids import uuid_bytes
 from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.cluster import Endpoint
 from klamm.metadata.log_replay import LogReplay
 from klamm.metadata.node_metadata import MetadataSettings
+from klamm.metadata.raft.history import QuorumHistory, quorum_records
 from klamm.metadata.raft.voters import VoterEndpoint
 from klamm.metadata.record_codec import control_batch, data_batch, decode_record
 from klamm.metadata.snapshot_file import decode_snapshot
@@ -88,11 +90,12 @@ def values(step: str, record: str, field: str) -> list[Any]:
 
 
 def test_every_batch_of_the_real_log_is_understood() -> None:
-    replay = LogReplay()
+    replay, history = LogReplay(), QuorumHistory()
     for batch in records.batches(LOG):
         replay.take(records.validate_batch(batch.view))
-    found = replay.result()
-    image = found.delta.build(found.offset, found.epoch)
+        if batch.is_control:
+            history.add(quorum_records(batch))
+    image = replay.build()
     assert image.offset == sum(len(rows) for rows in batches_between(LOG, 0, len(LOG))) - 1
     assert sorted(image.topics.by_name) == sorted(
         ["three", "manual", "x" * 249, "col_lide", "one", "one.a", "notwice", "a13", "old1", "old4", "last"]
@@ -101,7 +104,7 @@ def test_every_batch_of_the_real_log_is_understood() -> None:
     assert image.config(4, "") == {"min.insync.replicas": "2", "log.retention.ms": "99000"}
     assert image.cluster.brokers[1].fenced
     assert {p.elr for t in image.topics.by_id.values() for p in t.partitions.values()} == {(1,)}
-    assert found.kraft_version == 1 and found.voters is not None and found.voters.voters[0].node_id == 1
+    assert history.kraft_version == 1 and history.voters.voters[0].node_id == 1
 
 
 def test_snapshots_of_kafka_storage_format() -> None:
@@ -153,14 +156,7 @@ class Kafka:
         version = step["version"]
         request = from_json(cls, step["json"], version, cls.__schema__.is_flexible(version))
         node = self.node.node
-        call = {
-            "CreateTopicsRequest": node.create_topics,
-            "CreatePartitionsRequest": node.create_partitions,
-            "DeleteTopicsRequest": node.delete_topics,
-            "IncrementalAlterConfigsRequest": node.incremental_alter_configs,
-            "AlterConfigsRequest": node.alter_configs,
-            "DescribeQuorumRequest": node.describe_quorum,
-        }[step["request"]]
+        call = node.describe_quorum if step["request"] == "DescribeQuorumRequest" else node.submit
         self.lab.entropy.script.extend(topic_ids(step))
         response = await self.lab.settled(call(request))
         told: dict[str, Any] = to_json(response, version, cls.__schema__.is_flexible(version))
@@ -209,17 +205,18 @@ async def test_the_recorded_life(lab: Any) -> None:
                 kafka.node.kill()
                 continue
             else:
-                await kafka.node.node.controlled_shutdown()
+                await kafka.node.broker.controlled_shutdown()
         elif step["request"] == "InitProducerIdRequest":
             # The broker that was asked had no block and fetched one; the request itself is the server's.
-            block = await lab.settled(kafka.node.node.allocate_producer_ids())
-            assert (block.first, block.size) == (0, 1000)
+            asked = AllocateProducerIdsRequest(broker_id=1, broker_epoch=kafka.node.broker.broker_epoch)
+            block = await lab.settled(kafka.node.node.submit(asked))
+            assert (block.producer_id_start, block.producer_id_len) == (0, 1000)
         else:
             assert comparable(await kafka.request(step)) == comparable(step["response"]), name
         assert in_one_order(kafka.written()) == in_one_order(recorded(name)), name
         if name in ("stop", "last stop"):
             kafka.node.node.close()
-            kafka.node.log_dirs.close(kafka.node.node.broker_epoch)
+            kafka.node.log_dirs.close(kafka.node.broker.broker_epoch)
         done += 1
     assert done == len(STEPS) - 1
 

@@ -13,10 +13,10 @@ from klamm.kproto.control_records import KRaftVersionRecord
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import Message
 from klamm.metadata.log_replay import LogReplay
+from klamm.metadata.raft.history import QuorumHistory, quorum_records
 from klamm.metadata.raft.voters import Voter, VoterSet
 from klamm.metadata.record_codec import control_batch, data_batch
 from klamm.metadata.snapshot_file import (
-    BOOTSTRAP_SNAPSHOT,
     SnapshotId,
     decode_snapshot,
     encode_snapshot,
@@ -40,11 +40,11 @@ def replayed(*batches: Sequence[Message]) -> Any:
     for rows in batches:
         replay.take(batch(rows, offset))
         offset += len(rows)
-    return replay.result()
+    return replay
 
 
-def names(found: Any) -> list[str]:
-    return list(found.delta.build(0, 0).topics.by_name)
+def names(replay: LogReplay) -> list[str]:
+    return list(replay.delta.build(0, 0).topics.by_name)
 
 
 @pytest.mark.parametrize(
@@ -73,37 +73,29 @@ def test_offset_and_epoch_are_of_the_last_record() -> None:
     replay = LogReplay()
     replay.take(batch([TOPIC, OTHER], 0, 1))
     replay.take(batch([m.NoOpRecord()], 2, 3))
-    found = replay.result()
-    assert (found.offset, found.epoch) == (2, 3)
-    assert (LogReplay().result().offset, LogReplay().result().epoch) == (-1, -1)
+    assert (replay.offset, replay.epoch) == (2, 3)
+    assert (LogReplay().offset, LogReplay().epoch) == (-1, -1)
 
 
 def test_log_behind_a_snapshot() -> None:
     data = encode_snapshot([TOPIC], 30, timestamp_ms=1, kraft_version=1, voters=VOTERS)
     replay = LogReplay()
-    replay.load_snapshot(SnapshotId(5, 2), data, "s")
+    replay.load_snapshot(SnapshotId(5, 2), decode_snapshot(data, "s"))
     replay.take(batch([OTHER, OTHER], 3))  # all of it is in the snapshot
-    assert names(replay.result()) == ["a"]
+    assert names(replay) == ["a"]
     replay.take(batch([TOPIC, OTHER], 4))  # the first of it is in the snapshot
-    found = replay.result()
-    assert names(found) == ["a", "b"] and found.offset == 5
-    assert found.voters == VOTERS and found.has_voters_in_log
+    assert names(replay) == ["a", "b"] and replay.offset == 5
 
 
-def test_voters_of_the_bootstrap_snapshot_are_not_in_the_log() -> None:
-    replay = LogReplay()
-    replay.load_snapshot(
-        BOOTSTRAP_SNAPSHOT, encode_snapshot([], 30, timestamp_ms=1, kraft_version=1, voters=VOTERS), "s"
-    )
-    found = replay.result()
-    assert (found.offset, found.kraft_version, found.has_voters_in_log) == (-1, 1, False)
+def test_the_voters_that_stand_in_control_records() -> None:
     rows: list[tuple[int, Message]] = [
         (records.CONTROL_KRAFT_VERSION, KRaftVersionRecord(version=0, k_raft_version=1)),
         (records.CONTROL_KRAFT_VOTERS, VOTERS.to_record()),
     ]
-    data = control_batch(rows, base_offset=0, leader_epoch=1, timestamp_ms=1)
-    replay.take(next(records.batches(data)))
-    assert replay.result().has_voters_in_log
+    data = control_batch(rows, base_offset=7, leader_epoch=1, timestamp_ms=1)
+    history = QuorumHistory()
+    history.add(quorum_records(next(records.batches(data))))
+    assert (history.kraft_version, history.voters, history.voters_offset) == (1, VOTERS, 8)
 
 
 def test_damaged_snapshots() -> None:

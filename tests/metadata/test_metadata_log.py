@@ -10,8 +10,9 @@ from klamm.kproto import errors
 from klamm.kproto import metadata_records as m
 from klamm.kproto.errors import KafkaError
 from klamm.metadata import metadata_log
-from klamm.metadata.log_replay import replay
+from klamm.metadata.log_replay import read_back
 from klamm.metadata.raft.core import Resign
+from klamm.metadata.raft.history import QuorumHistory
 
 
 async def test_large_change_is_one_transaction(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,8 +26,9 @@ async def test_large_change_is_one_transaction(lab: Any, monkeypatch: pytest.Mon
     assert type(batches[0][0]) is m.BeginTransactionRecord and type(batches[-1][-1]) is m.EndTransactionRecord
     assert running.image.offset == since + 27
     assert len(running.image.topics.by_name["a"].partitions) == 25
-    found = replay(running.node.log.log, lab.disk)
-    assert found.delta.build(running.image.offset, 1) == running.image
+    storage, history = running.node.storage, QuorumHistory()
+    found = read_back(running.node.log.log, lab.disk, history, storage.node_id, storage.directory_id)
+    assert found.is_whole and found.replay.build() == running.image
 
 
 async def test_crash_within_a_large_change_leaves_nothing_of_it(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +64,7 @@ async def test_resigned_leader_refuses(lab: Any) -> None:
     running = await lab.start()
     running.node.log.step(Resign())
     with pytest.raises(KafkaError) as caught:
-        running.node.log.append([m.NoOpRecord()])
+        running.node.log.append([m.NoOpRecord()], 30)
     assert caught.value.code == errors.NOT_CONTROLLER
 
 
@@ -76,9 +78,9 @@ async def test_high_watermark_moves_with_the_partition_log(lab: Any) -> None:
 async def test_nothing_is_synced_behind_the_close(lab: Any) -> None:
     running = await lab.start()
     waiting = running.create(lab.topic("a"))  # a coroutine: nothing has run yet
-    answer = running.node.create_topics(lab.creation(lab.topic("b")))
+    answer = running.node.submit(lab.creation(lab.topic("b")))
     running.node.close()
-    running.log_dirs.close(running.node.broker_epoch)
+    running.log_dirs.close(running.broker.broker_epoch)
     jobs: list[Any] = []
     running.log_dirs.flusher.submit = lambda work, done: jobs.append(work)
     await lab.turns()

@@ -24,6 +24,7 @@ from klamm.metadata.features import SUPPORTED
 from klamm.metadata.image.image import EMPTY, MetadataDelta
 from klamm.metadata.node_metadata import MetadataSettings
 from klamm.metadata.raft import election_state
+from klamm.metadata.raft.voters import Voter
 from klamm.metadata.snapshot_file import encode_snapshot
 from klamm.metadata.storage_format import FormatOptions, StorageError
 
@@ -53,7 +54,7 @@ async def test_first_start_writes_what_a_new_cluster_has(lab: Any) -> None:
     broker = running.image.cluster.brokers[1]
     assert broker.is_active and broker.listeners["PLAINTEXT"].port == 9092
     assert running.node.controller_id == 1
-    assert running.node.broker_epoch == broker.broker_epoch
+    assert running.broker.broker_epoch == broker.broker_epoch
 
 
 async def test_image_is_what_the_log_says(lab: Any) -> None:
@@ -257,15 +258,8 @@ async def test_limit_on_partitions_of_a_request(lab: Any) -> None:
     assert (await running.create(lab.topic("a", 5000), lab.topic("b", 5000))).topics[1].error_code == 0
 
 
-async def test_voters_other_than_this_node_are_refused(lab: Any) -> None:
-    settings = MetadataSettings(static_voters=(1, 2, 3), max_idle_interval_ms=0)
-    running = lab.make(settings=settings, options=FormatOptions(1, "c", is_standalone=False))
-    with pytest.raises(StorageError, match=r"voters of .* are: 1, 2, 3"):
-        await running.node.start()
-
-
 async def test_static_voter(lab: Any) -> None:
-    settings = MetadataSettings(static_voters=(1,), max_idle_interval_ms=0)
+    settings = MetadataSettings(static_voters=(Voter(1, bytes(16), ()),), max_idle_interval_ms=0)
     running = await lab.start(settings=settings, options=FormatOptions(1, "c", is_standalone=False))
     assert running.node.log.raft.kraft_version == 0
     first = next(records.batches(running.log_bytes()))
@@ -286,7 +280,7 @@ async def test_controller_that_listens_elsewhere_updates_the_voters(lab: Any) ->
     response = again.node.describe_quorum(request)
     assert [(n.node_id, n.listeners[0].port) for n in response.nodes] == [(1, 2000)]
     controls = [b for b in records.batches(again.log_bytes()) if b.is_control and b.partition_leader_epoch == 2]
-    assert [b.count for b in controls] == [1, 1], "LeaderChange, then KRaftVoters"
+    assert [b.count for b in controls] == [3], "LeaderChange with KRaftVersion and KRaftVoters"
     end_offset = again.node.log.end_offset
     await again.stop()
     third = await lab.start(settings=settings(2000))
@@ -318,13 +312,13 @@ def other_broker(log_dir: bytes = b"d" * 16, incarnation: bytes = b"i" * 16) -> 
 async def test_another_broker_joins_falls_silent_and_is_fenced(lab: Any) -> None:
     running = await lab.start()
     node = running.node
-    epoch = await lab.settled(node._execute(lambda: node.controller.brokers.register(other_broker())))
+    epoch = await lab.settled(node.execute(lambda: node.active.controller.brokers.register(other_broker())))
 
     def beat(**wants: Any) -> Any:
         offset = wants.pop("offset", running.image.offset)
         fields = {"want_fence": False, "want_shut_down": False, **wants}
         request = BrokerHeartbeatRequest(broker_id=2, broker_epoch=epoch, current_metadata_offset=offset, **fields)
-        return lab.settled(node.heartbeat(request))
+        return lab.settled(node.submit(request))
 
     behind = await beat(offset=epoch - 1)
     assert (behind.is_caught_up, behind.is_fenced) == (False, True)
@@ -351,23 +345,29 @@ async def test_another_broker_joins_falls_silent_and_is_fenced(lab: Any) -> None
 async def test_second_incarnation_waits_for_the_session_of_the_first(lab: Any) -> None:
     running = await lab.start()
     node = running.node
-    await lab.settled(node._execute(lambda: node.controller.brokers.register(other_broker())))
+    epoch = await lab.settled(node.execute(lambda: node.active.controller.brokers.register(other_broker())))
+    request = BrokerHeartbeatRequest(
+        broker_id=2, broker_epoch=epoch, current_metadata_offset=epoch, want_fence=False, want_shut_down=False
+    )
+    await lab.settled(node.submit(request))
     with pytest.raises(KafkaError) as caught:
-        node._execute(lambda: node.controller.brokers.register(other_broker(incarnation=b"j" * 16)))
+        node.execute(lambda: node.active.controller.brokers.register(other_broker(incarnation=b"j" * 16)))
     assert caught.value.code == errors.DUPLICATE_BROKER_REGISTRATION
     await lab.clock.advance(9001)
-    await lab.settled(node._execute(lambda: node.controller.brokers.register(other_broker(incarnation=b"j" * 16))))
+    await lab.settled(
+        node.execute(lambda: node.active.controller.brokers.register(other_broker(incarnation=b"j" * 16)))
+    )
     assert type(running.batches()[-1][-1]) is RegisterBrokerRecord
 
 
 async def test_new_controller_gives_everyone_a_session(lab: Any) -> None:
     running = await lab.start()
     node = running.node
-    epoch = await lab.settled(node._execute(lambda: node.controller.brokers.register(other_broker())))
+    epoch = await lab.settled(node.execute(lambda: node.active.controller.brokers.register(other_broker())))
     request = BrokerHeartbeatRequest(
         broker_id=2, broker_epoch=epoch, current_metadata_offset=epoch, want_fence=False, want_shut_down=False
     )
-    await lab.settled(node.heartbeat(request))
+    await lab.settled(node.submit(request))
     await running.stop()
     again = await lab.start()
     assert again.image.cluster.brokers[2].is_active

@@ -29,9 +29,9 @@ class Served:
         self.requests: list[HeartbeatRequest] = []
         self.response: Any = HeartbeatResponse(throttle_time_ms=9, error_code=0)
         self.connection: Any = FakeConnection()
-        route = Route(apis.APIS[apis.HEARTBEAT])
+        route = Route(apis.APIS[apis.HEARTBEAT], "heartbeat")
         route.handle = self._handle
-        monkeypatch.setattr(dispatch, "route", lambda key: route)
+        monkeypatch.setattr(dispatch, "route", lambda key, kind: route)
         broker: Any = None
         self._dispatcher = Dispatcher(broker, "PLAINTEXT", apis.BROKER)
 

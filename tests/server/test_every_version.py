@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from klamm.kproto import apis
 from klamm.kproto.apis import APIS, PRODUCE
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
@@ -58,7 +59,7 @@ def still_serves(servers: str) -> None:
 @pytest.mark.parametrize("make", ["default", "sample"])
 def test_it_is_answered(servers: str, name: str, version: int, make: str, caplog: pytest.LogCaptureFixture) -> None:
     key = next(api.key for api in APIS.values() if api.name == name)
-    found = route(key)
+    found = route(key, apis.BROKER)
     assert found is not None
     request = found.request() if make == "default" else sample(found.request, version)
     if key == PRODUCE:
@@ -74,7 +75,7 @@ def test_it_is_answered(servers: str, name: str, version: int, make: str, caplog
 
 @pytest.mark.parametrize("key", sorted(SERVED))
 def test_cut_and_garbled_bodies(servers: str, key: int, caplog: pytest.LogCaptureFixture) -> None:
-    api, found = APIS[key], route(key)
+    api, found = APIS[key], route(key, apis.BROKER)
     assert found is not None
     version = api.high
     request = sample(found.request, version)

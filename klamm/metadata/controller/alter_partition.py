@@ -123,4 +123,6 @@ def _refusal(broker_id: int, partition: PartitionRegistration, asked: Asked, mem
 
 
 def _failed(asked: Asked, code: int) -> Told:
-    return Told(partition_index=asked.partition_index, error_code=code)
+    return Told(
+        partition_index=asked.partition_index, error_code=code, leader_id=0, leader_epoch=0, isr=[], partition_epoch=0
+    )

@@ -14,8 +14,10 @@ from klamm.metadata.controller.activation import ControllerRegistrations
 from klamm.metadata.controller.alter_partition import IsrControl
 from klamm.metadata.controller.broker_sessions import Timers
 from klamm.metadata.controller.brokers import BrokerControl
+from klamm.metadata.controller.client_quotas import ClientQuotaControl
 from klamm.metadata.controller.configs import ConfigControl, ConfigRules
 from klamm.metadata.controller.elections import ElectionControl, ElectionSettings
+from klamm.metadata.controller.feature_levels import FeatureControl, QuorumVersion
 from klamm.metadata.controller.leadership import Leadership
 from klamm.metadata.controller.partition_reassignments import ReassignmentControl
 from klamm.metadata.controller.producer_ids import ProducerIdControl
@@ -37,6 +39,7 @@ class ControllerSettings(NamedTuple):
     session_timeout_ms: float
     local_broker_id: int | None
     elections: ElectionSettings = ElectionSettings()
+    static_voters: tuple[int, ...] = ()
 
 
 class Controller:
@@ -49,6 +52,7 @@ class Controller:
         rules: ConfigRules,
         next_offset: Callable[[], int],
         entropy: Entropy,
+        quorum: QuorumVersion,
     ) -> None:
         self._image = image
         self._delta: MetadataDelta | None = None
@@ -68,6 +72,10 @@ class Controller:
         self.configs = ConfigControl(self.state, rules)
         self.topics = TopicControl(self.state, self.configs, rules, settings.topic_defaults, settings.node_id, entropy)
         self.producer_ids = ProducerIdControl(self.state, self.brokers)
+        self.quotas = ClientQuotaControl(self.state)
+        self.features = FeatureControl(
+            self.state, settings.node_id, settings.static_configs, quorum, settings.static_voters
+        )
 
     def on_leadership(self) -> Timers:
         """The timers of a new active controller: sessions of the brokers, and elections."""

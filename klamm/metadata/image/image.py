@@ -250,6 +250,10 @@ class MetadataDelta:
             configs = self.configs[resource] = dict(self.image.configs.get(resource, _NOTHING))
         return configs
 
+    def replace_table(self, name: str, table: Mapping[Any, Any]) -> None:
+        """Put `table` in the place of `scram_credentials`, `acls` or `delegation_tokens`."""
+        self._tables[name] = dict(table)
+
     def _table(self, name: str) -> dict[Any, Any]:
         table = self._tables.get(name)
         if table is None:

@@ -164,6 +164,8 @@ class Raft:
         """What quorum-state says at present."""
         self.high_watermark = 0
         """What this replica knows to be committed. Never goes back."""
+        self.leader_high_watermark = 0
+        """What a leader has told to be committed, though it may not be here yet."""
         self.synced_offset = log.end_offset
         self.voters_batch_offset = -1
         """Where the last batch with voters begins that this replica wrote as a leader."""

@@ -176,6 +176,7 @@ def fetched(raft: Raft, response: FetchResponse, now_ms: float) -> bool:
     state = raft.state
     if response.error_code != errors.NONE or not isinstance(state, Follower):
         return False
+    raft.leader_high_watermark = max(raft.leader_high_watermark, response.high_watermark)
     if response.diverging is not None:
         truncate(raft, response.diverging)
     elif response.snapshot_id is not None:

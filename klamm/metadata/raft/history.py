@@ -15,6 +15,8 @@ from klamm.metadata.raft.voters import ReplicaKey, VoterSet
 
 T = TypeVar("T")
 
+Control = tuple[int, int, Message]
+"""A control record that tells voters or kraft.version: offset, type id, body."""
 BOOTSTRAP_OFFSET = -1
 """Where the voters of the 0-0 checkpoint stand: before the log."""
 
@@ -52,7 +54,7 @@ class QuorumHistory:
     def add_version(self, offset: int, kraft_version: int) -> None:
         self._versions.append((offset, kraft_version))
 
-    def add(self, control: Iterable[tuple[int, int, Message]]) -> bool:
+    def add(self, control: Iterable[Control]) -> bool:
         """Take control records in, (offset, type id, body); whether the voters or the version changed."""
         changed = False
         for offset, type_id, body in control:
@@ -88,3 +90,15 @@ class QuorumHistory:
 def _from(entries: list[tuple[int, T]], start_offset: int) -> list[tuple[int, T]]:
     older = sum(offset < start_offset for offset, _ in entries)
     return entries[max(older - 1, 0) :]
+
+
+def quorum_records(batch: records.Batch) -> list[Control]:
+    """The control records of a control batch that the quorum must know. Raises ProtocolError."""
+    found: list[Control] = []
+    for record in records.iter_records(batch):
+        kind = records.control_type(record.key)
+        if kind == records.CONTROL_KRAFT_VERSION:
+            found.append((record.offset, kind, KRaftVersionRecord.decode(record.value or b"", 0)))
+        elif kind == records.CONTROL_KRAFT_VOTERS:
+            found.append((record.offset, kind, VotersRecord.decode(record.value or b"", 0)))
+    return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from klamm.kproto import errors, records
-from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
 from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.messages import add_raft_voter as add
 from klamm.kproto.messages import begin_quorum_epoch as begin
@@ -18,11 +17,12 @@ from klamm.kproto.messages import end_quorum_epoch as end
 from klamm.kproto.messages import fetch, fetch_snapshot, vote
 from klamm.kproto.messages import remove_raft_voter as remove
 from klamm.kproto.messages import update_raft_voter as update
-from klamm.kproto.schema import Message
+from klamm.kproto.schema import Message, RecordBytes
 from klamm.kproto.uuids import METADATA_TOPIC_ID, ZERO
 from klamm.metadata.controller.topic_names import CLUSTER_METADATA
 from klamm.metadata.image.cluster import VersionRange
 from klamm.metadata.raft import messages as m
+from klamm.metadata.raft.history import quorum_records
 from klamm.metadata.raft.log_index import OffsetAndEpoch
 from klamm.metadata.raft.voters import ReplicaKey, Voter, VoterEndpoint
 
@@ -236,7 +236,7 @@ def _the_partition(topics: Any, error_code: int = errors.INVALID_REQUEST) -> Any
 # -- responses --
 
 
-def response_message(value: m.RaftResponse, data: bytes | memoryview = b"") -> Message:
+def response_message(value: m.RaftResponse, data: RecordBytes = b"") -> Message:
     """The response as it is sent. `data`: the records or the piece of a snapshot that the value asks for."""
     if isinstance(value, m.AddRaftVoterResponse):
         return add.AddRaftVoterResponse(throttle_time_ms=0, error_code=value.error_code, error_message=value.message)
@@ -274,7 +274,7 @@ def _nodes(of: Any, hint: m.LeaderHint) -> list[Any]:
     return [of.NodeEndpoint(node_id=hint.leader_id, host=hint.endpoint.host, port=hint.endpoint.port)]
 
 
-def _fetch_response(value: m.FetchResponse, data: bytes | memoryview) -> Message:
+def _fetch_response(value: m.FetchResponse, data: RecordBytes) -> Message:
     of = fetch.FetchResponse
     rows = of.FetchableTopicResponse.PartitionData
     row = rows(
@@ -294,7 +294,7 @@ def _fetch_response(value: m.FetchResponse, data: bytes | memoryview) -> Message
     return of(error_code=errors.NONE, responses=[topic], node_endpoints=_nodes(of, value.leader))
 
 
-def _fetch_snapshot_response(value: m.FetchSnapshotResponse, data: bytes | memoryview) -> Message:
+def _fetch_snapshot_response(value: m.FetchSnapshotResponse, data: RecordBytes) -> Message:
     of = fetch_snapshot.FetchSnapshotResponse
     rows = of.TopicSnapshot.PartitionSnapshot
     # Without a snapshot Kafka's response has 0 and 0 there.
@@ -363,22 +363,10 @@ def read_batches(data: bytes | memoryview) -> tuple[m.FetchedBatch, ...]:
     try:
         for batch in records.batches(data):
             records.validate_batch(batch.view)
-            control = tuple(_control(batch)) if batch.is_control else ()
+            control = tuple(quorum_records(batch)) if batch.is_control else ()
             found.append(
                 m.FetchedBatch(batch.base_offset, batch.next_offset, batch.partition_leader_epoch, control, batch.view)
             )
     except (ProtocolError, KafkaError):
         pass
     return tuple(found)
-
-
-def _control(batch: records.Batch) -> list[tuple[int, int, Message]]:
-    """Those that the core must know."""
-    found: list[tuple[int, int, Message]] = []
-    for record in records.iter_records(batch):
-        kind = records.control_type(record.key)
-        if kind == records.CONTROL_KRAFT_VERSION:
-            found.append((record.offset, kind, KRaftVersionRecord.decode(record.value or b"", 0)))
-        elif kind == records.CONTROL_KRAFT_VOTERS:
-            found.append((record.offset, kind, VotersRecord.decode(record.value or b"", 0)))
-    return found

@@ -10,7 +10,9 @@ from collections.abc import Awaitable
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
+from klamm.kproto.schema import Message
 from klamm.metadata.image.image import BROKER_RESOURCE
+from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.broker_changes import check_replacement
 from klamm.server.request import RequestContext
@@ -20,7 +22,7 @@ Result = AlterConfigsResponse.AlterConfigsResourceResponse
 
 def handle(
     broker: Broker, context: RequestContext, request: AlterConfigsRequest
-) -> AlterConfigsResponse | Awaitable[AlterConfigsResponse]:
+) -> Reply[Message] | Awaitable[AlterConfigsResponse]:
     answered: dict[int, Result] = {}
     for i, resource in enumerate(request.resources):
         if resource.resource_type != BROKER_RESOURCE:
@@ -38,16 +40,15 @@ def handle(
                 resource_name=resource.resource_name,
             )
     if not answered:
-        return broker.metadata.alter_configs(request)
+        return broker.controller.send(request)
     return _forward(broker, request, answered)
 
 
 async def _forward(broker: Broker, request: AlterConfigsRequest, answered: dict[int, Result]) -> AlterConfigsResponse:
     rest = [resource for i, resource in enumerate(request.resources) if i not in answered]
     forwarded = AlterConfigsRequest(resources=rest, validate_only=request.validate_only)
-    response = broker.metadata.alter_configs(forwarded)
-    if isinstance(response, Awaitable):
-        response = await response
+    response = await broker.controller.send(forwarded).future()
+    assert isinstance(response, AlterConfigsResponse)
     others = iter(response.responses)
     return AlterConfigsResponse(
         throttle_time_ms=0,

@@ -12,7 +12,9 @@ from klamm.kproto.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
+from klamm.kproto.schema import Message
 from klamm.metadata.image.image import BROKER_RESOURCE
+from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.broker_changes import BROKER_LOGGER_RESOURCE, alter_loggers, check_incremental
 from klamm.server.config.alter import Operation
@@ -23,7 +25,7 @@ Result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse
 
 def handle(
     broker: Broker, context: RequestContext, request: IncrementalAlterConfigsRequest
-) -> IncrementalAlterConfigsResponse | Awaitable[IncrementalAlterConfigsResponse]:
+) -> Reply[Message] | Awaitable[IncrementalAlterConfigsResponse]:
     answered: dict[int, Result] = {}
     names = [(r.resource_type, r.resource_name) for r in request.resources]
     for i, resource in enumerate(request.resources):
@@ -42,7 +44,7 @@ def handle(
                 error_code=error.code, error_message=error.message, resource_type=kind, resource_name=name
             )
     if not answered:
-        return broker.metadata.incremental_alter_configs(request)
+        return broker.controller.send(request)
     return _forward(broker, request, answered)
 
 
@@ -51,9 +53,8 @@ async def _forward(
 ) -> IncrementalAlterConfigsResponse:
     rest = [resource for i, resource in enumerate(request.resources) if i not in answered]
     forwarded = IncrementalAlterConfigsRequest(resources=rest, validate_only=request.validate_only)
-    response = broker.metadata.incremental_alter_configs(forwarded)
-    if isinstance(response, Awaitable):
-        response = await response
+    response = await broker.controller.send(forwarded).future()
+    assert isinstance(response, IncrementalAlterConfigsResponse)
     others = iter(response.responses)
     return IncrementalAlterConfigsResponse(
         throttle_time_ms=0,

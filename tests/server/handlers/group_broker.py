@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from klamm.kproto import apis
 from klamm.kproto import metadata_records as m
 from klamm.kproto.apis import APIS
 from klamm.kproto.errors import KafkaError
@@ -109,7 +110,7 @@ class GroupBroker:
     def call(self, version: int, request: Message, client_id: str | None = "c") -> Any:
         """The handler's answer or an awaitable of it, for a request that has been through the codec."""
         key = request.__schema__.key
-        found = route(key)
+        found = route(key, apis.BROKER)
         assert found is not None and APIS[key].low <= version <= APIS[key].high
         decoded = type(request).decode(request.encode(version), version)
         context = RequestContext(key, version, client_id, "127.0.0.1", "PLAINTEXT", 1)

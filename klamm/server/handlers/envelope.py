@@ -1,0 +1,66 @@
+"""Envelope v0: a request that a broker hands on to the active controller for its client (KIP-590).
+
+Inside are a whole request and a whole answer, headers included; the client is who the broker says it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable
+
+from klamm.kproto import apis, errors
+from klamm.kproto.errors import KafkaError, ProtocolError
+from klamm.kproto.frame import read_request_header
+from klamm.kproto.messages.envelope import EnvelopeRequest, EnvelopeResponse
+from klamm.kproto.schema import Message
+from klamm.reply import Reply
+from klamm.server.broker import Broker
+from klamm.server.dispatch import encode_answer, refusal
+from klamm.server.request import RequestContext
+from klamm.server.routes import Route, route
+
+
+async def handle(broker: Broker, context: RequestContext, request: EnvelopeRequest) -> EnvelopeResponse:
+    frame = memoryview(bytes(request.request_data))
+    try:
+        header = read_request_header(frame)
+    except ProtocolError as error:
+        raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
+    found = route(header.api_key, apis.CONTROLLER)
+    if found is None or not found.api.forwardable or not found.api.low <= header.api_version <= found.api.high:
+        raise KafkaError(errors.INVALID_REQUEST, "such a request is not forwarded")
+    inner = RequestContext(
+        header.api_key,
+        header.api_version,
+        header.client_id,
+        _host(bytes(request.client_host_address)),
+        context.listener_name,
+        context.connection_id,
+    )
+    try:
+        response = await _answer(broker, found, inner, frame, header.body)
+    except KafkaError as error:
+        if error.code == errors.NOT_CONTROLLER:
+            raise  # the broker is to look for another one
+        response = refusal(found, header.api_version, error)
+    flexible = header.api_version >= found.tagged_answers_from
+    chunks = encode_answer(response, header.api_version, header.correlation_id, flexible)
+    return EnvelopeResponse(response_data=b"".join(chunks)[4:], error_code=errors.NONE)
+
+
+async def _answer(broker: Broker, found: Route, context: RequestContext, frame: memoryview, body_at: int) -> Message:
+    decoded, _ = found.request.decode_from(frame, body_at, context.api_version)
+    answer = found.handle(broker, context, decoded)
+    if isinstance(answer, Reply):
+        answer = await answer.future()
+    elif isinstance(answer, Awaitable):
+        answer = await answer
+    assert isinstance(answer, Message)
+    return answer
+
+
+def _host(address: bytes) -> str:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise KafkaError(errors.INVALID_REQUEST, f"an address of {len(address)} bytes") from None
