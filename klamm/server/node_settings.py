@@ -24,7 +24,10 @@ def is_standalone(config: BrokerConfig) -> bool:
     """
     if "controller" not in config.roles or config.quorum_voters:
         return False
-    own = {endpoint.port for endpoint in config.listeners.controller}
+    own = {
+        0,
+        *(endpoint.port for endpoint in config.listeners.controller),
+    }  # port 0 is the node itself, see profiles.py
     return all(server.port in own for server in config.quorum_bootstrap_servers)
 
 
