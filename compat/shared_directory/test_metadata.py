@@ -14,6 +14,7 @@ import pytest
 
 from compat import kafka_jars
 from compat.targets import KafkaTarget
+from klamm.channel import Channels
 from klamm.kproto import errors
 from klamm.kproto.messages.create_topics import CreateTopicsRequest
 from klamm.log.disk import RealDisk
@@ -24,9 +25,11 @@ from klamm.metadata.image.image import MetadataImage
 from klamm.metadata.node_metadata import MetadataNode, MetadataSettings
 from klamm.metadata.raft.voters import VoterEndpoint
 from klamm.metadata.storage_format import FormatOptions, open_storage
-from klamm.seams import SystemClock, SystemEntropy
+from klamm.seams import SystemClock, SystemEntropy, TcpNetwork
+from klamm.server.broker_lifecycle import BrokerLifecycle
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.config_rules import ServerConfigRules
+from klamm.server.to_controller import ControllerChannel
 
 pytestmark = pytest.mark.needs("java", "mvn")
 Creatable = CreateTopicsRequest.CreatableTopic
@@ -77,16 +80,27 @@ async def live(kafka: KafkaOnOurs, create: str, *, kill: bool = False) -> Metada
     log_dirs.load()
     config = BrokerConfig.load(overrides={"node.id": "1", "log.dirs": str(kafka.data_dir)})
     settings = MetadataSettings(controller_endpoints=(kafka.controller,))
-    node = MetadataNode(storage, settings, log_dirs, ServerConfigRules(config), clock, entropy)
+    channels = Channels(TcpNetwork(), clock)
+    node = MetadataNode(storage, settings, log_dirs, ServerConfigRules(config), clock, entropy, channels)
+    broker = BrokerLifecycle(
+        ControllerChannel(node, channels, "1", 30_000),
+        node,
+        log_dirs,
+        clock,
+        entropy,
+        heartbeat_ms=2000,
+        registration_timeout_ms=60_000,
+    )
     await node.start()
-    await node.register_broker([Endpoint("PLAINTEXT", "127.0.0.1", kafka.port)])
-    await node.unfence()
+    await broker.register([Endpoint("PLAINTEXT", "127.0.0.1", kafka.port)])
+    await broker.unfence()
     topic = Creatable(name=create, num_partitions=2, replication_factor=1, assignments=[], configs=[])
-    response = node.create_topics(CreateTopicsRequest(topics=[topic], timeout_ms=1000))
+    response = node.submit(CreateTopicsRequest(topics=[topic], timeout_ms=1000))
     result = await response if isinstance(response, asyncio.Future) else response
     assert result.topics[0].error_code == errors.NONE
     image = node.image
     if kill:
+        broker.close()
         node.close()
         log_dirs.writer.close()
         log_dirs.flusher.close()
@@ -94,9 +108,9 @@ async def live(kafka: KafkaOnOurs, create: str, *, kill: bool = False) -> Metada
             directory.release()
     else:
         node.snapshots.write(node.image)
-        await node.controlled_shutdown()
+        await broker.controlled_shutdown()
         node.close()
-        log_dirs.close(node.broker_epoch)
+        log_dirs.close(broker.broker_epoch)
     return image
 
 

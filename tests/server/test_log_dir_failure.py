@@ -16,10 +16,12 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.create_topics import CreateTopicsRequest
 from klamm.kproto.records import Record, build_batch
+from klamm.kproto.schema import Message
 from klamm.kproto.uuids import UNASSIGNED_DIR
 from klamm.log import recovery
 from klamm.log.disk import RealDisk
 from klamm.log.memory_disk import MemoryDisk
+from klamm.server.broker_lifecycle import BrokerLifecycle
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.node import Node
 
@@ -59,7 +61,11 @@ async def create(node: Node, name: str, partitions: int) -> None:
     row = CreateTopicsRequest.CreatableTopic
     topic = row(name=name, num_partitions=partitions, replication_factor=1, assignments=[], configs=[])
     request = CreateTopicsRequest(topics=[topic], timeout_ms=1000, validate_only=False)
-    answer = node.metadata.create_topics(request)
+    await decided(node, request)
+
+
+async def decided(node: Node, request: Message) -> None:
+    answer = node.metadata.submit(request)
     await asyncio.wait_for(answer, 10) if isinstance(answer, asyncio.Future) else answer
 
 
@@ -171,8 +177,7 @@ async def test_a_topic_deleted_and_made_again_beside_a_failed_directory(node: No
     request = DeleteTopicsRequest(
         topics=[DeleteTopicsRequest.DeleteTopicState(name="t", topic_id=bytes(16))], timeout_ms=1000
     )
-    answer = node.metadata.delete_topics(request)
-    await asyncio.wait_for(answer, 10) if isinstance(answer, asyncio.Future) else answer
+    await decided(node, request)
     await create(node, "t", 2)
     assert append(node, lost) == 0 and in_directory(node, "/first") == [0, 1]
 
@@ -180,10 +185,10 @@ async def test_a_topic_deleted_and_made_again_beside_a_failed_directory(node: No
 async def test_a_failure_that_the_controller_cannot_be_told(monkeypatch: Any) -> None:
     node = await start(FailingDisk(), **{"log.dir.failure.timeout.ms": "50", "broker.heartbeat.interval.ms": "10"})
 
-    async def refuse(_: Any) -> None:
+    async def refuse(*_: Any) -> None:
         raise KafkaError(errors.NOT_CONTROLLER)
 
-    monkeypatch.setattr(node.metadata, "report_offline", refuse)
+    monkeypatch.setattr(BrokerLifecycle, "report_offline", refuse)
     node.log_dirs.directories[1].fail(OSError(errno.EIO, "Input/output error"))
     assert "was not told of the failed directory" in await asyncio.wait_for(node.failed, 10)
     await node.halt()
