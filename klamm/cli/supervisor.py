@@ -7,6 +7,7 @@ holds one end of a pipe whose other end is the supervisor's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,9 @@ class Child:
 
     def send(self, number: int) -> None:
         if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
+            # Not `send_signal`: it looks first whether the process has ended, and the exit status is lost to the loop.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
 
 class Supervisor:

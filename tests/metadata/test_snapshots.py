@@ -170,11 +170,11 @@ async def test_old_snapshots_and_segments_go(lab: Any) -> None:
 
 
 async def test_snapshots_age(lab: Any) -> None:
-    week = 7 * 86_400_000
-    running = await lab.start(settings=settings(SnapshotSettings(interval_ms=86_400_000, retention_ms=week)))
-    for day in range(10):
-        await lab.clock.advance(86_400_001)
-        await running.create(lab.topic(f"day{day}"))
+    ages = SnapshotSettings(interval_ms=60_000, retention_ms=7 * 60_000)
+    running = await lab.start(settings=settings(ages))
+    for minute in range(10):
+        await lab.clock.advance(60_001)
+        await running.create(lab.topic(f"minute{minute}"))
     kept = find_snapshots(lab.disk, DIRECTORY)
     assert len(kept) == 7 and kept[0].end_offset > 0
 
