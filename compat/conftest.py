@@ -1,10 +1,11 @@
-"""Pytest options and fixtures of the compat suites: `--target klamm|kafka`, a running broker, the tools a test needs.
+"""Pytest options and fixtures of the compat suites: `--target`, a running broker, the tools a test needs.
 
 A missing program fails the tests that need it; only `--allow-missing` turns that into a skip.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -17,17 +18,30 @@ _ROOT = Path(__file__).resolve().parent.parent
 if str(_ROOT) not in sys.path:
     sys.path.insert(0, str(_ROOT))
 
+from compat.external import ExternalTarget  # noqa: E402
 from compat.targets import KafkaTarget, KlammTarget  # noqa: E402
 
+AnyTarget = KlammTarget | KafkaTarget | ExternalTarget
 _KINDS: dict[str, Callable[[], KlammTarget | KafkaTarget]] = {"klamm": KlammTarget, "kafka": KafkaTarget}
 _TIMEOUT_S = 300
 # Directories of brokers that served a failed test: they stay for whoever looks into it.
 _kept = pytest.StashKey[set[Path]]()
 
 
+def _spec(text: str) -> str:
+    if text not in _KINDS and ":" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither {' nor '.join(_KINDS)} nor HOST:PORT")
+    return text
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("compat")
-    group.addoption("--target", choices=sorted(_KINDS), default="klamm", help="the broker under test")
+    group.addoption(
+        "--target",
+        type=_spec,
+        default="klamm",
+        help="the broker under test: klamm, kafka, or HOST:PORT of one that runs",
+    )
     group.addoption("--allow-missing", action="store_true", help="skip tests whose programs are not installed")
 
 
@@ -59,13 +73,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for fixture in ("target", "fresh_target"):
             running = getattr(item, "funcargs", {}).get(fixture)
             if running is not None:
-                item.session.stash.setdefault(_kept, set()).add(running.directory)
-                report.sections.append((f"{running.name} in {running.directory}", running.log_tail()))
+                if not isinstance(running, ExternalTarget):
+                    item.session.stash.setdefault(_kept, set()).add(running.directory)
+                report.sections.append((f"{running.name} {running.bootstrap}", running.log_tail()))
     return report
 
 
-def _run(request: pytest.FixtureRequest) -> Iterator[KlammTarget | KafkaTarget]:
-    broker = _KINDS[request.config.getoption("--target")]()
+def _run(request: pytest.FixtureRequest, *, is_shared: bool) -> Iterator[AnyTarget]:
+    spec = request.config.getoption("--target")
+    if spec not in _KINDS:
+        if not is_shared:
+            pytest.skip(f"needs a broker of its own; {spec} runs already")
+        with ExternalTarget(spec) as running:
+            yield running
+        return
+    broker = _KINDS[spec]()
     try:
         broker.start()
         yield broker
@@ -80,12 +102,12 @@ def _run(request: pytest.FixtureRequest) -> Iterator[KlammTarget | KafkaTarget]:
 
 
 @pytest.fixture(scope="module")
-def target(request: pytest.FixtureRequest) -> Iterator[KlammTarget | KafkaTarget]:
+def target(request: pytest.FixtureRequest) -> Iterator[AnyTarget]:
     """A running broker, the same one for all tests of the module. After a failure its directory is kept."""
-    yield from _run(request)
+    yield from _run(request, is_shared=True)
 
 
 @pytest.fixture
-def fresh_target(request: pytest.FixtureRequest) -> Iterator[KlammTarget | KafkaTarget]:
+def fresh_target(request: pytest.FixtureRequest) -> Iterator[AnyTarget]:
     """A running broker of the test's own. After a failure its directory is kept."""
-    yield from _run(request)
+    yield from _run(request, is_shared=False)
