@@ -33,6 +33,21 @@ class IoThread(Protocol):
         ...
 
 
+NewIo = Callable[[str, int], IoThread]
+"""Makes what a node's jobs run on: (name, how many threads at most). Called on the node's event loop."""
+
+
+def new_thread_io(name: str, threads: int) -> IoThread:
+    """The `NewIo` of real threads; the ends of jobs go to the running event loop."""
+    post = asyncio.get_running_loop().call_soon_threadsafe
+    return ThreadIo(name, post) if threads == 1 else LanesIo(name, post, threads)
+
+
+def new_inline_io(_name: str, _threads: int) -> IoThread:
+    """The `NewIo` of disks that nobody waits for."""
+    return InlineIo()
+
+
 class InlineIo:
     """No thread: a job and its `done` run within `submit`. For simulation, tests and the disk in memory."""
 

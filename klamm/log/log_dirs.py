@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, recovery, upkeep
 from klamm.log.dir_identity import identify, open_all
+from klamm.log.io_thread import Completion
 from klamm.log.leftovers import begin_delete, make_stray
 from klamm.log.loading import METADATA_TOPIC, Belongs, Loading, Progress, plan_directories
 from klamm.log.log_config import LogConfig
@@ -45,9 +46,6 @@ _CHECKPOINTS: Final[dict[str, Callable[[PartitionLog], int | None]]] = {
     checkpoint.HIGH_WATERMARK: lambda log: log.high_watermark,
     checkpoint.LOG_START_OFFSET: _deleted_to,
 }
-
-
-_CLOSING_THREADS: Final = 8
 
 
 def _signed(directory_id: bytes) -> tuple[int, int]:
@@ -513,13 +511,15 @@ class LogDirs:
 
     def _close_logs(self, logs: list[PartitionLog]) -> None:
         """Close logs side by side: it is syncs that take the time. Raises KafkaError, OSError."""
-        if self.disk.is_memory or len(logs) < 2:
-            for log in logs:
-                upkeep.close(log)
-            return
-        with ThreadPoolExecutor(_CLOSING_THREADS, "klamm-closing") as pool:
-            for _ in pool.map(upkeep.close, logs):
-                pass
+        closings = []
+        for log in logs:
+            closing = Completion()
+            self.flusher.submit(partial(upkeep.close, log), closing.finish, lane=log.directory)
+            closings.append(closing)
+        self.flusher.close()
+        for closing in closings:
+            if (error := closing.exception()) is not None:
+                raise error
 
     def release(self) -> None:
         """Let go of the directories as they are, as a process that is killed does."""

@@ -16,7 +16,7 @@ from klamm.kproto import apis
 from klamm.kproto.errors import KafkaError
 from klamm.log.cleaner.log_cleaner import LogCleaner
 from klamm.log.disk import RealDisk
-from klamm.log.io_thread import Completion, InlineIo, IoThread, LanesIo, ThreadIo
+from klamm.log.io_thread import Completion, IoThread, NewIo, new_inline_io, new_thread_io
 from klamm.log.log_dirs import LogDirs
 from klamm.metadata.image.cluster import Endpoint
 from klamm.metadata.image.image import BROKER_RESOURCE, EMPTY, MetadataDelta, MetadataImage
@@ -76,7 +76,9 @@ class Node:
         clock: Clock | None = None,
         network: Network | None = None,
         entropy: Entropy | None = None,
+        new_io: NewIo | None = None,
     ) -> None:
+        """Without `new_io` disk work runs on real threads, and where it stands if the disk is in memory."""
         self.config = config
         self.node_id = config.node_id
         self.bootstrap_servers = ""
@@ -85,6 +87,7 @@ class Node:
         self._clock = clock
         self._network = network or TcpNetwork()
         self._entropy = entropy or SystemEntropy()
+        self._new_io = new_io or (new_inline_io if disk.is_memory else new_thread_io)
         self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
         self._listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
@@ -109,7 +112,7 @@ class Node:
         started_ms = self.clock.monotonic_ms()
         for warning in self.config.warnings:
             log.warning("%s", warning)
-        self.log_dirs = self._open_log_dirs(loop)
+        self.log_dirs = self._open_log_dirs()
         self.log_dirs.set_producer_id_expiration(self.config.int("producer.id.expiration.ms"))
         try:
             await self._start_on(self.log_dirs)
@@ -126,22 +129,21 @@ class Node:
         took_ms = self.clock.monotonic_ms() - started_ms
         log.info("node %d serves %s (started in %.0f ms)", self.node_id, self.bootstrap_servers, took_ms)
 
-    def _open_log_dirs(self, loop: asyncio.AbstractEventLoop) -> LogDirs:
-        inline = self._disk.is_memory
+    def _open_log_dirs(self) -> LogDirs:
         return LogDirs(
             self.config.log_dirs,
             disk=self._disk,
             clock=self.clock,
             entropy=self._entropy,
-            writer=InlineIo() if inline else ThreadIo("klamm-writer", loop.call_soon_threadsafe),
-            flusher=InlineIo() if inline else LanesIo("klamm-flusher", loop.call_soon_threadsafe, FLUSHER_THREADS),
+            writer=self._new_io("klamm-writer", 1),
+            flusher=self._new_io("klamm-flusher", FLUSHER_THREADS),
             default_config=Settings(self.config, self.node_id).log_config(EMPTY, ""),
             recovery_threads_per_directory=self.config.int("num.recovery.threads.per.data.dir"),
             metadata_path=self.config.metadata_log_dir,
         )
 
     def _cleaner_thread(self, name: str) -> IoThread:
-        return InlineIo() if self._disk.is_memory else ThreadIo(name, asyncio.get_running_loop().call_soon_threadsafe)
+        return self._new_io(name, 1)
 
     async def _start_on(self, log_dirs: LogDirs) -> None:
         config = self.config

@@ -27,6 +27,7 @@ from tests.sim.sim_admin import Admin
 from tests.sim.sim_client import Client, NotNow
 from tests.sim.sim_cluster import BROKER, BROKER_PORT, COMBINED, CONTROLLER, Layout, SimCluster
 from tests.sim.sim_consumer import Member
+from tests.sim.sim_disk import small_sizes
 from tests.sim.sim_faults import Faults
 from tests.sim.sim_history import History, Key, Violation
 from tests.sim.sim_loop import Stuck
@@ -71,7 +72,7 @@ class World:
     def run(self) -> None:
         """Raises Violation."""
         loop = self.cluster.loop
-        with self.cluster.without_threads():
+        with small_sizes():
             try:
                 loop.run_until_complete(self._run())
             except Stuck as stuck:

@@ -17,7 +17,7 @@ from klamm.seams import SeededEntropy
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.config.profiles import TEST
 from klamm.server.node import Node
-from tests.sim.sim_disk import SimDisk, SimIo, without_threads
+from tests.sim.sim_disk import SimDisk, SimIo
 from tests.sim.sim_loop import START_MS, Owner, SimClock, SimLoop
 from tests.sim.sim_network import SimNetwork
 
@@ -76,7 +76,7 @@ class Machine:
     def is_frozen(self) -> bool:
         return self.owner is not None and self.owner.is_frozen
 
-    def new_io(self) -> IoThread:
+    def _new_io(self, _name: str, _threads: int) -> IoThread:
         assert self.owner is not None
         return SimIo(self.cluster.loop, self.owner, lambda: self.disk.delay_ms)
 
@@ -98,6 +98,7 @@ class Machine:
             clock=self.clock,
             network=cluster.network.of(self.name),
             entropy=SeededEntropy(cluster.seed * 1009 + self.node_id * 101 + self.lives),
+            new_io=self._new_io,
         )
         try:
             await node.start()
@@ -183,15 +184,6 @@ class SimCluster:
             node_id: Machine(self, node_id, roles, {**SETTINGS, **_of_node(node_id, layout), **(settings or {})})
             for node_id, roles in layout.items()
         }
-
-    def without_threads(self) -> Any:
-        """What must hold while nodes run: each of their threads is one of its machine's."""
-        return without_threads(self._new_io)
-
-    def _new_io(self) -> IoThread:
-        owner = self.loop._owner_of(None)
-        (machine,) = (machine for machine in self.machines.values() if machine.owner is owner)
-        return machine.new_io()
 
     def new_owner(self, name: str) -> Owner:
         return Owner(self.loop, name)

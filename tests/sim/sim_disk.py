@@ -1,7 +1,6 @@
 """The disk of a simulated node and what works on it: threads become jobs that take virtual time.
 
-A node's `ThreadIo` and `LanesIo` are replaced by `SimIo` while `without_threads` holds: jobs of one lane stay in order,
-those of different lanes overtake each other, and a crash comes between any two of them.
+Jobs of one lane stay in order, those of different lanes overtake each other, and a crash comes between any two of them.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 from unittest import mock
 
-from klamm.log import log_dirs, partition_log
+from klamm.log import partition_log
 from klamm.log.faulty_disk import FaultyDisk
 from klamm.log.io_thread import Done, InlineIo, Work
 from klamm.metadata.raft import election_state
-from klamm.server import connection, dispatch, listener, node
+from klamm.server import connection, dispatch, listener
 from tests.sim.sim_loop import Owner, SimLoop
 
 SCRATCH_BYTES = 2048
@@ -94,29 +92,10 @@ class SimIo:
             self.drain()
 
 
-class _InlinePool:
-    """A `ThreadPoolExecutor` without threads."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __enter__(self) -> _InlinePool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def map(self, work: Callable[[Any], object], items: Any) -> Iterator[object]:
-        return iter([work(item) for item in items])
-
-
 @contextmanager
-def without_threads(new_io: Callable[[], SimIo]) -> Iterator[None]:
-    """Nodes that are started within have no threads: `new_io` makes what stands in for each."""
+def small_sizes() -> Iterator[None]:
+    """The sizes at which the nodes take another way are so small within that the records here meet both ways."""
     with ExitStack() as stack:
-        for name in ("ThreadIo", "LanesIo"):
-            stack.enter_context(mock.patch.object(node, name, lambda *_: new_io()))
-        stack.enter_context(mock.patch.object(log_dirs, "ThreadPoolExecutor", _InlinePool))
         for module in (connection, dispatch, listener):
             stack.enter_context(mock.patch.object(module, "SCRATCH_BYTES", SCRATCH_BYTES))
         stack.enter_context(mock.patch.object(partition_log, "LARGE_WRITE_BYTES", LARGE_WRITE_BYTES))
