@@ -17,6 +17,7 @@ from klamm.server.follower_sessions import FollowerSession, FollowerWant
 if TYPE_CHECKING:
     from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
     from klamm.kproto.schema import Message
+    from klamm.log.partition_log import PartitionLog
     from klamm.server.broker import Broker
     from klamm.server.fetch_sessions import Key, Want
     from klamm.server.partition import Partition
@@ -188,16 +189,9 @@ class _FollowerFetch:
         log, replica_id = partition.log, self._session.replica_id
         diverging = diverging_epoch(log, want) if want.last_fetched_epoch >= 0 else None
         if diverging is not None:
-            return Data(
-                partition_index=want.index,
-                error_code=errors.NONE,
-                high_watermark=log.high_watermark,
-                last_stable_offset=log.last_stable_offset,
-                log_start_offset=log.log_start_offset,
-                aborted_transactions=None,
-                diverging_epoch=diverging,
-                records=b"",
-            )
+            data = _data(want, log, b"")
+            data.diverging_epoch = diverging
+            return data
         end = log.log_end_offset
         limit = max(min(want.max_bytes, left), 0)
         found = log.read(want.fetch_offset, limit, min_one=is_first, max_offset=end).data
@@ -205,15 +199,7 @@ class _FollowerFetch:
             found = self._throttle(partition, found)
         if is_arrival:
             partition.follower_fetched(replica_id, want.fetch_offset, want.follower_log_start, end, self._epoch)
-        return Data(
-            partition_index=want.index,
-            error_code=errors.NONE,
-            high_watermark=log.high_watermark,
-            last_stable_offset=log.last_stable_offset,
-            log_start_offset=log.log_start_offset,
-            aborted_transactions=None,
-            records=found,
-        )
+        return _data(want, log, found)
 
     def _throttle(self, partition: Partition, found: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
         """`leader.replication.throttled.*`: nothing for a replica that lags, while the rate is over its limit."""
@@ -230,3 +216,15 @@ class _FollowerFetch:
         if isinstance(want.topic, bytes):
             return replicas.by_id(want.topic, want.index)
         return replicas.get(want.topic, want.index)
+
+
+def _data(want: FollowerWant, log: PartitionLog, found: bytes | bytearray | memoryview) -> Data:
+    return Data(
+        partition_index=want.index,
+        error_code=errors.NONE,
+        high_watermark=log.high_watermark,
+        last_stable_offset=log.last_stable_offset,
+        log_start_offset=log.log_start_offset,
+        aborted_transactions=None,
+        records=found,
+    )

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from klamm.kproto.messages.fetch import FetchRequest
-    from klamm.server.partition import Partition, Waking
+    from klamm.server.partition import Partition
+    from klamm.server.replica import Waking
 
 
 class Waiting(Protocol):

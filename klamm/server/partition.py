@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import upkeep, validation
+from klamm.server.replica import Replica, Waking
 from klamm.server.topic_listing import INTERNAL_TOPICS
 
 if TYPE_CHECKING:
     from klamm.log.io_thread import Completion
     from klamm.log.isr import IsrChange, Replication
     from klamm.log.partition_log import Appended, PartitionLog
-
-
-class Waking(Protocol):
-    """Who waits for something; told once for all that has happened in a turn."""
-
-    def wake(self) -> None: ...
 
 
 class Watcher(Protocol):
@@ -66,12 +61,8 @@ class Surroundings(Protocol):
         ...
 
 
-class Partition:
-    """A led partition. `replication` is None where there is one replica only.
-
-    `leader_epoch` checks follow KIP-320: a client that knows an older epoch is fenced, one that knows a newer is told
-    that we do not.
-    """
+class Partition(Replica):
+    """A led partition. `replication` is None where there is one replica only."""
 
     __slots__ = (
         "_acks",
@@ -79,19 +70,11 @@ class Partition:
         "_commit_callbacks",
         "_low_waiters",
         "_surroundings",
-        "_touched",
         "followers",
-        "index",
         "is_internal",
         "isr",
-        "leader_epoch",
-        "leader_id",
-        "log",
         "min_insync_replicas",
         "replication",
-        "topic",
-        "topic_id",
-        "waiters",
     )
 
     def __init__(
@@ -108,22 +91,16 @@ class Partition:
         surroundings: Surroundings | None = None,
     ) -> None:
         """With `replication`, which has taken over the metadata already, `surroundings` are needed too."""
-        self.topic, self.topic_id, self.index = topic, topic_id, index
+        super().__init__(topic, topic_id, index, log, leader_id, leader_epoch, touched)
         self.is_internal = topic in INTERNAL_TOPICS
-        self.log = log
-        self.leader_id = leader_id
-        self.leader_epoch = leader_epoch
         self.isr = isr
         """What the controller is known to have committed."""
         self.min_insync_replicas = 1
         """`min.insync.replicas`, but never more than there are replicas."""
         self.replication = replication
-        self.waiters: dict[Callable[[], None], None] = {}
-        """Fetches to look again when the high watermark has moved, in the order in which they came."""
         self.followers: dict[int, Watcher] = {}
         """The sessions in which followers fetch this partition, by broker id."""
         self._surroundings = surroundings
-        self._touched = touched
         self._acks: list[tuple[int, int, Callable[[int], None]]] = []
         self._acks_count = 0
         self._low_waiters: list[tuple[int, Callable[[int, int], None]]] = []
@@ -132,12 +109,6 @@ class Partition:
         # The checkpoint of the high watermark may lie behind the log after a crash. A leader that is its only in-sync
         # replica has committed all that it has, as when Kafka's leader counts its own end on taking over.
         self._advance()
-
-    def check_epoch(self, current_leader_epoch: int) -> int:
-        """NONE, or the error for a client that believes in another leader epoch (-1: it does not say)."""
-        if current_leader_epoch in (-1, self.leader_epoch):
-            return errors.NONE
-        return errors.FENCED_LEADER_EPOCH if current_leader_epoch < self.leader_epoch else errors.UNKNOWN_LEADER_EPOCH
 
     # -- appending --
 
@@ -196,11 +167,6 @@ class Partition:
             self._acknowledge(high_watermark)
         if self.waiters:
             self._touched(self)
-
-    def wake(self) -> None:
-        """Let the fetches that wait for this partition look again."""
-        for waiter in list(self.waiters):
-            waiter()
 
     # -- who waits for followers --
 
@@ -295,10 +261,6 @@ class Partition:
 
     # -- offsets --
 
-    @property
-    def high_watermark(self) -> int:
-        return self.log.high_watermark
-
     def is_behind_its_epoch(self, end_offset: int) -> bool:
         """Whether `end_offset` is one of a new leader that does not know yet what its predecessors have committed."""
         return self.replication is not None and self.replication.epoch_start_offset > end_offset
@@ -306,10 +268,6 @@ class Partition:
     def on_high_watermark(self, callback: Callable[[int], None]) -> None:
         """Have `callback(high_watermark)` called whenever it advances (coordinators)."""
         self._commit_callbacks.append(callback)
-
-    def visible_end(self, isolation_level: int) -> int:
-        """The offset up to which a consumer may read: high watermark (0) or last stable offset (1)."""
-        return self.log.last_stable_offset if isolation_level else self.log.high_watermark
 
     def end_offset_for_epoch(self, leader_epoch: int) -> tuple[int, int]:
         """(the largest epoch known that is at most `leader_epoch`, its end offset); (-1, -1) when none is known.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from klamm.metadata.image.image import MetadataImage
     from klamm.seams import Clock, Timer
     from klamm.server.followed_partition import FollowedPartition
-    from klamm.server.partition import Partition, Waking
+    from klamm.server.partition import Partition
+    from klamm.server.replica import Waking
     from klamm.server.settings import Settings
     from klamm.server.to_controller import ToController
 

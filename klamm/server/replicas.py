@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from klamm.log.partition_log import PartitionLog
     from klamm.metadata.image.image import MetadataDelta, MetadataImage
     from klamm.metadata.image.partition import PartitionRegistration
+    from klamm.server.replica import Replica
     from klamm.server.replication_quota import ReplicationQuota
     from klamm.server.settings import Settings
 
@@ -104,7 +105,7 @@ class Replicas:
             raise KafkaError(self._why_not_by_id(topic_id, index))
         return found
 
-    def readable(self, topic: str | bytes, index: int) -> Partition | FollowedPartition:
+    def readable(self, topic: str | bytes, index: int) -> Replica:
         """The partition by its topic's name or id, led or followed. Raises KafkaError as `get` and `by_id` do."""
         if isinstance(topic, bytes):
             found = self._by_id.get((topic, index)) or self._followed_by_id.get((topic, index))

@@ -19,9 +19,9 @@ from klamm.server import follower_fetch
 from klamm.server.broker import Broker
 from klamm.server.fetch_answers import Data, Topic, diverging_epoch, missing, response, unreadable
 from klamm.server.fetch_sessions import Fetch, Want
-from klamm.server.followed_partition import FollowedPartition
 from klamm.server.partition import Partition
 from klamm.server.preferred_replica import NOBODY_ELSE, preferred_replica
+from klamm.server.replica import Replica
 from klamm.server.request import RequestContext
 
 _READ_FROM_FOLLOWERS_SINCE = 11
@@ -58,7 +58,7 @@ class _Reading:
     def __init__(self, broker: Broker, context: RequestContext, request: FetchRequest, fetch: Fetch) -> None:
         self._broker, self._context, self._request, self._fetch = broker, context, request, fetch
         self._results: list[tuple[Want, Data]] = []
-        self._watched: list[Partition | FollowedPartition] = []
+        self._watched: list[Replica] = []
 
     def read(self) -> bool:
         """Read every partition; True when the answer must not wait: enough bytes, or an error."""
@@ -96,7 +96,7 @@ class _Reading:
         self._results = results + absent
         return urgent or total >= request.min_bytes
 
-    def _read_partition(self, partition: Partition | FollowedPartition, want: Want, left: int, first: bool) -> Data:
+    def _read_partition(self, partition: Replica, want: Want, left: int, first: bool) -> Data:
         try:
             code = partition.check_epoch(max(want.leader_epoch, -1))
             if code:
@@ -132,14 +132,14 @@ class _Reading:
         image = self._broker.replicas.image
         return preferred_replica(image, partition, request.rack_id, want.fetch_offset, context.listener_name)
 
-    def _find(self, want: Want) -> Partition | FollowedPartition:
+    def _find(self, want: Want) -> Replica:
         replicas = self._broker.replicas
         if self._context.api_version >= _READ_FROM_FOLLOWERS_SINCE:
             return replicas.readable(want.topic, want.index)
         assert isinstance(want.topic, str)
         return replicas.get(want.topic, want.index)
 
-    def _data(self, want: Want, partition: Partition | FollowedPartition, found: FetchData) -> Data:
+    def _data(self, want: Want, partition: Replica, found: FetchData) -> Data:
         log = partition.log
         aborted = None
         if self._request.isolation_level:
