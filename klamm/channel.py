@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import struct
 from collections import deque
 from functools import cache
@@ -193,6 +194,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._correlation_id = 0
         self._versions: dict[int, tuple[int, int]] | None = None
         self._timer: Timer | None = None
+        self._check_ms = math.inf
 
     # -- asyncio's side --
 
@@ -259,9 +261,10 @@ class _Connection(asyncio.BufferedProtocol):
             client_id=self._client_id,
         ).encode(api.request_header_version(version))
         parts[0] = _SIZE.pack(len(header) + sum(map(len, parts))) + header
-        self._sent.append(_Sent(self._correlation_id, api, version, self._clock.monotonic_ms() + timeout_ms, reply))
-        if self._timer is None:
-            self._timer = self._clock.call_later(timeout_ms, self._check_time)
+        deadline_ms = self._clock.monotonic_ms() + timeout_ms
+        self._sent.append(_Sent(self._correlation_id, api, version, deadline_ms, reply))
+        if deadline_ms < self._check_ms:
+            self._check_at(deadline_ms)
         self._transport.write(b"".join(parts))
 
     def _newest(self, api: Api) -> int:
@@ -288,15 +291,22 @@ class _Connection(asyncio.BufferedProtocol):
             raise
         sent.reply.resolve(response)
 
+    def _check_at(self, deadline_ms: float) -> None:
+        """Look at what has no answer then; who waits the least need not be who asked first."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._check_ms = deadline_ms
+        self._timer = self._clock.call_later(deadline_ms - self._clock.monotonic_ms(), self._check_time)
+
     def _check_time(self) -> None:
-        self._timer = None
-        if not self._sent:
+        self._timer, self._check_ms = None, math.inf
+        first = min(self._sent, key=lambda sent: sent.deadline_ms, default=None)
+        if first is None:
             return
-        left_ms = self._sent[0].deadline_ms - self._clock.monotonic_ms()
-        if left_ms <= 0:
-            self.fail(KafkaError(errors.REQUEST_TIMED_OUT, f"{self._sent[0].api.name} was not answered in time"))
+        if first.deadline_ms <= self._clock.monotonic_ms():
+            self.fail(KafkaError(errors.REQUEST_TIMED_OUT, f"{first.api.name} was not answered in time"))
         else:
-            self._timer = self._clock.call_later(left_ms, self._check_time)
+            self._check_at(first.deadline_ms)
 
     def fail(self, error: KafkaError) -> None:
         """Close, and tell who waits for an answer."""

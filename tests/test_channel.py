@@ -178,6 +178,15 @@ async def test_silence_ends_at_the_timeout(peer: Peer, channel: Making) -> None:
     assert (await one.send(heartbeat(2)).future()).throttle_time_ms == 2
 
 
+async def test_the_one_with_the_least_time_need_not_be_the_first(peer: Peer, channel: Making) -> None:
+    one = channel()
+    await one.send(heartbeat(1)).future()
+    peer.answer = lambda *_: None
+    replies = [one.send(heartbeat(n), timeout_ms=ms).future() for n, ms in enumerate([60_000, 50, 60_000])]
+    # The connection is of no use to the others either.
+    assert [await failed(reply) for reply in replies] == [errors.REQUEST_TIMED_OUT] * 3
+
+
 @pytest.mark.parametrize("rubbish", [b"\x00\x00\x00\x04\x00\x00\x00\x63", b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\x00"])
 async def test_rubbish_ends_the_connection(peer: Peer, channel: Making, rubbish: bytes) -> None:
     one = channel()

@@ -38,7 +38,9 @@ _SHUTDOWN_UNHEARD_MS: Final = 5000.0
 
 
 class BrokerLifecycle:
-    """`heartbeat_ms`: `broker.heartbeat.interval.ms`; `registration_timeout_ms`: for how long registration is tried."""
+    """`heartbeat_ms`: `broker.heartbeat.interval.ms`; `session_ms`: `broker.session.timeout.ms`;
+    `registration_timeout_ms`: for how long registration is tried.
+    """
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class BrokerLifecycle:
         entropy: Entropy,
         *,
         heartbeat_ms: float,
+        session_ms: float,
         registration_timeout_ms: float,
     ) -> None:
         self.broker_epoch = -1
@@ -59,6 +62,8 @@ class BrokerLifecycle:
         self._clock = clock
         self._incarnation_id = entropy.uuid()
         self._heartbeat_ms = heartbeat_ms
+        # As in Kafka: the session is not over when the first heartbeat without an answer is given up.
+        self._heartbeat_timeout_ms = session_ms / 2
         self._registration_timeout_ms = registration_timeout_ms
         self._is_fenced = True
         self._is_stopping = False
@@ -104,13 +109,17 @@ class BrokerLifecycle:
             await self._pause(_REGISTRATION_RETRY_MS)
 
     async def unfence(self) -> None:
-        """This broker is ready to serve: it may lead partitions from now on. Raises KafkaError."""
-        while True:
-            response = await self._send(self._heartbeat(cordoned_log_dirs=[]))
-            self._is_fenced = response.is_fenced
-            if not self._is_fenced:
-                break
-            await self._pause(_CATCHING_UP_MS)
+        """This broker is ready to serve: it may lead partitions from now on. Done when the controller knows it."""
+        while self._is_fenced:
+            try:
+                response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._heartbeat_timeout_ms)
+                self._is_fenced = response.is_fenced
+            except KafkaError as error:
+                _logger.warning("the controller does not unfence this broker yet: %s", error)
+                await self._pause(_REGISTRATION_RETRY_MS)
+            else:
+                if self._is_fenced:
+                    await self._pause(_CATCHING_UP_MS)
         self._schedule(self._heartbeat_ms)
 
     # -- living --
@@ -126,7 +135,7 @@ class BrokerLifecycle:
         began_ms = self._clock.monotonic_ms()
         wait_ms = self._heartbeat_ms
         try:
-            response = await self._send(self._heartbeat(cordoned_log_dirs=[]))
+            response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._heartbeat_timeout_ms)
             if response.is_fenced != self._is_fenced:
                 self._is_fenced = response.is_fenced
                 _logger.info("this broker is %s", "fenced" if response.is_fenced else "unfenced")

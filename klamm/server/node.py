@@ -247,7 +247,11 @@ class Node:
         broker.settings = Settings(config, config.node_id)
         broker.metadata = self.metadata
         broker.controller = ControllerChannel(
-            self.metadata, self._channels, str(config.node_id), config.int("controller.socket.timeout.ms")
+            self.metadata,
+            self._channels,
+            str(config.node_id),
+            config.int("controller.socket.timeout.ms"),
+            config.int("broker.session.timeout.ms") / 2,
         )
         if not self._is_broker:
             return broker
@@ -258,6 +262,7 @@ class Node:
             self.clock,
             self._entropy,
             heartbeat_ms=config.int("broker.heartbeat.interval.ms"),
+            session_ms=config.int("broker.session.timeout.ms"),
             registration_timeout_ms=config.int("initial.broker.registration.timeout.ms"),
         )
         ports = ReplicationPorts(self._channels, broker.controller, lambda: lifecycle.broker_epoch)

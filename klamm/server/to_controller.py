@@ -1,6 +1,7 @@
 """The way to the active controller: by a call when it is in this process, else over a channel to where it listens.
 
-A request that meets no controller, or one that is none any more, is sent again until its time is over.
+A request that meets no controller, or one that is none any more, is sent again until its time is over. One that is on
+its way to a controller is sent again as soon as this node knows of another: the old one may never answer.
 """
 
 from __future__ import annotations
@@ -36,16 +37,27 @@ class ToController(Protocol):
 
 
 class ControllerChannel:
-    """The `ToController` of a node. `timeout_ms`: for how long a request is tried."""
+    """The `ToController` of a node. `timeout_ms`: for how long a request is tried; `connect_timeout_ms`: for how long a
+    connection.
+    """
 
-    def __init__(self, metadata: MetadataNode, channels: Channels, client_id: str, timeout_ms: float) -> None:
+    def __init__(
+        self,
+        metadata: MetadataNode,
+        channels: Channels,
+        client_id: str,
+        timeout_ms: float,
+        connect_timeout_ms: float | None = None,
+    ) -> None:
         self._metadata = metadata
         self._channels = channels
         self._client_id = client_id
         self._timeout_ms = timeout_ms
+        self._connect_timeout_ms = timeout_ms if connect_timeout_ms is None else connect_timeout_ms
         self._channel: Channel | None = None
         self._sending: set[_Sending] = set()
         self._is_closed = False
+        metadata.on_leader(self._leader_changed)
 
     def send(self, request: Message, *, timeout_ms: float | None = None) -> Reply[Message]:
         return self.call(lambda: self._metadata.submit(request), request, timeout_ms)
@@ -65,6 +77,20 @@ class ControllerChannel:
         for sending in list(self._sending):
             sending.give_up(KafkaError(errors.NETWORK_EXCEPTION, "this node stops"))
 
+    def _leader_changed(self) -> None:
+        """Wait no longer for who leads no more. While nobody is known to lead, the last one may answer yet."""
+        metadata = self._metadata
+        if self._is_closed or metadata.controller_id < 0:
+            return
+        is_here = metadata.controller_id == metadata.storage.node_id
+        endpoint, channel = metadata.controller_endpoint, self._channel
+        if channel is not None and (is_here or endpoint is None or not _leads_to(channel, endpoint)):
+            self._channel = None
+            channel.close()
+        if not is_here:
+            for sending in list(self._sending):
+                sending.hasten()
+
     def ended(self, sending: _Sending) -> None:
         self._sending.discard(sending)
 
@@ -79,14 +105,22 @@ class ControllerChannel:
     def channel(self, endpoint: VoterEndpoint) -> Channel:
         """The channel to where the controller listens now."""
         known = self._channel
-        if known is not None and (known.host, known.port) == (endpoint.host, endpoint.port):
+        if known is not None and _leads_to(known, endpoint):
             return known
         if known is not None:
             known.close()
         self._channel = Channel(
-            self._channels, endpoint.host, endpoint.port, client_id=self._client_id, request_timeout_ms=self._timeout_ms
+            self._channels,
+            endpoint.host,
+            endpoint.port,
+            client_id=self._client_id,
+            request_timeout_ms=self._connect_timeout_ms,
         )
         return self._channel
+
+
+def _leads_to(channel: Channel, endpoint: VoterEndpoint) -> bool:
+    return (channel.host, channel.port) == (endpoint.host, endpoint.port)
 
 
 class _Sending:
@@ -143,6 +177,12 @@ class _Sending:
             self._resolve(answer)
         else:
             self._timer = clock.call_later(_RETRY_MS, self.attempt)
+
+    def hasten(self) -> None:
+        """Attempt now what waits for the next attempt."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self.attempt()
 
     def give_up(self, error: KafkaError) -> None:
         if self._timer is not None:

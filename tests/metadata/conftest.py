@@ -143,6 +143,7 @@ class Running:
             lab.clock,
             lab.entropy,
             heartbeat_ms=2000,
+            session_ms=9000,
             registration_timeout_ms=60_000,
         )
 
