@@ -6,7 +6,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from compat.targets import answers_api_versions
+from compat.access import OPEN, Access, connect
+from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+
+_ANSWER_TIMEOUT_S = 10.0
+
+
+class Unsuitable(RuntimeError):
+    """What is wanted takes a broker of one's own."""
 
 
 class ExternalTarget:
@@ -14,8 +21,9 @@ class ExternalTarget:
 
     name = "bootstrap"
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, access: Access | None = None) -> None:
         self.bootstrap = bootstrap
+        self.access = access or OPEN
 
     @property
     def data_dir(self) -> Path:
@@ -31,9 +39,13 @@ class ExternalTarget:
 
     def start(self) -> None:
         """It must answer; RuntimeError if not."""
-        host, _, port = self.bootstrap.rpartition(":")
-        if not answers_api_versions(int(port), host=host.strip("[]")):
-            raise RuntimeError(f"no answer to ApiVersions from {self.bootstrap}")
+        try:
+            with connect(self.bootstrap, _ANSWER_TIMEOUT_S, "compat-ready", self.access) as wire:
+                answer = wire.ask(ApiVersionsRequest(), 0, ApiVersionsResponse)
+        except OSError as error:
+            raise RuntimeError(f"no answer from {self.bootstrap}: {error}") from error
+        if answer.error_code:
+            raise RuntimeError(f"{self.bootstrap} answers ApiVersions with error {answer.error_code}")
 
     def stop(self) -> None:
         """It stays."""
@@ -51,8 +63,8 @@ class ExternalTarget:
         """For a failure's report, in place of its log."""
         return f"{self.bootstrap} runs elsewhere"
 
-    def _refused(self, what: str) -> RuntimeError:
-        return RuntimeError(f"{self.bootstrap} runs elsewhere: {what}")
+    def _refused(self, what: str) -> Unsuitable:
+        return Unsuitable(f"{self.bootstrap} runs elsewhere: {what}")
 
     def __enter__(self) -> Self:
         self.start()

@@ -63,7 +63,7 @@ class KafkaNode(NodeTarget, KafkaTarget):
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
 
-    def _format_arguments(self) -> list[str]:
+    def _format_arguments(self) -> Sequence[str]:
         # A node that is no voter learns the voters from the log.
         return (
             ["--initial-controllers", self.initial_controllers] if self.is_controller else ["--no-initial-controllers"]

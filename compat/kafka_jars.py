@@ -1,7 +1,8 @@
 """The jars of real Kafka and of Kafka's Java clients, resolved by Maven.
 
-A set of jars is named after its file in compat/pom/ and lies in the cache directory: `.cache/` at the repository root
-(git ignores it), or `$KLAMM_CACHE`. A set is complete or absent: it is resolved beside its place and then renamed.
+A set of jars is named after its file in compat/pom/ and lies in the cache directory: `$KLAMM_CACHE`, or `.cache/` at
+the repository root (git ignores it), or the user's cache directory when compat came in a wheel. A set is complete or
+absent: it is resolved beside its place and then renamed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class MissingTool(RuntimeError):
 
 def cache_dir() -> Path:
     """The directory for everything downloaded or compiled."""
-    path = Path(os.environ.get("KLAMM_CACHE") or ROOT / ".cache").resolve()
+    own = ROOT / ".cache" if (ROOT / "pyproject.toml").is_file() else Path.home() / ".cache" / "klamm"
+    path = Path(os.environ.get("KLAMM_CACHE") or own).resolve()
     path.mkdir(parents=True, exist_ok=True)
     return path
 

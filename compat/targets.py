@@ -302,6 +302,7 @@ class KafkaTarget(ProcessTarget):
     """Apache Kafka 4.3.1, a combined KRaft node that `kafka-storage` formatted."""
 
     name = "kafka"
+    jars = kafka_jars.KAFKA
     log4j = log4j_settings("SYSTEM_OUT", "info", org_apache_kafka_common_config="warn")
 
     def __init__(self, overrides: Mapping[str, str] | None = None, heap: str = "512m",
@@ -312,7 +313,8 @@ class KafkaTarget(ProcessTarget):
         `is_formatted`: the data directory is not empty, and stays as it is.
         """
         super().__init__(directory)
-        controller = f"127.0.0.1:{free_port()}"
+        self.controller_port = free_port()
+        controller = f"127.0.0.1:{self.controller_port}"
         self.properties = {
             **KAFKA_DEFAULTS,
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
@@ -328,14 +330,13 @@ class KafkaTarget(ProcessTarget):
     def _java(self, *arguments: str) -> list[str]:
         return [
             kafka_jars.program("java"), f"-Xmx{self._heap}", "-Xshare:auto", *self._jvm_options,
-            f"-Dlog4j2.configurationFile={self.directory / 'log4j2.properties'}",
-            "-cp", kafka_jars.classpath(kafka_jars.KAFKA), *arguments,
+            self._log4j_option(self.directory / "log4j.properties"), "-cp", kafka_jars.classpath(self.jars), *arguments,
         ]  # fmt: skip
 
     def _command(self) -> Sequence[str]:
         settings = self.directory / "server.properties"
         settings.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
-        (self.directory / "log4j2.properties").write_text(self.log4j)
+        (self.directory / "log4j.properties").write_text(self.log4j)
         if not self._is_formatted:
             self._format(settings)
         return self._java("kafka.Kafka", str(settings))
@@ -350,8 +351,11 @@ class KafkaTarget(ProcessTarget):
             raise RuntimeError(f"kafka-storage format failed:\n{done.stdout}{done.stderr}")
         self._is_formatted = True
 
-    def _format_arguments(self) -> list[str]:
+    def _format_arguments(self) -> Sequence[str]:
         return ["--standalone"]
+
+    def _log4j_option(self, file: Path) -> str:
+        return f"-Dlog4j2.configurationFile={file}"
 
     def _is_ready(self) -> bool:
         return answers_api_versions(self.port)

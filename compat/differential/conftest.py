@@ -6,47 +6,16 @@ what a broker repeats). `--card FILE` writes the score as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from compat.differential.card import Card
-from compat.targets import KAFKA_DEFAULTS, KafkaTarget, KlammTarget
+from compat.kit.pairs import LIVELY, Pair, Wanted, running
 
-_SETTINGS: Mapping[str, str] = {
-    # Both create the internal topics with as few partitions as will do.
-    "offsets.topic.num.partitions": "3",
-    "transaction.state.log.num.partitions": "3",
-    "share.coordinator.state.topic.num.partitions": "3",
-    "group.min.session.timeout.ms": "1000",
-    "max.request.partition.size.limit": "5",
-    # Records of the cases are years old; retention must not begin in the middle of a run.
-    "log.initial.task.delay.ms": "86400000",
-}
-_LIVELY: Mapping[str, str] = {
-    "log.initial.task.delay.ms": "100",
-    "log.retention.check.interval.ms": "200",
-    "log.retention.ms": "-1",
-    "producer.id.expiration.check.interval.ms": "200",
-}
 _card = pytest.StashKey[Card]()
-Pair = tuple[KlammTarget | KafkaTarget, KlammTarget | KafkaTarget]
-
-
-class PlainKlamm(KlammTarget):
-    """klamm with Kafka's own defaults, so that what is configured is the same on both."""
-
-    def _command(self) -> Sequence[str]:
-        return [*super()._command(), "--profile", "kafka"]
-
-
-def _target(kind: str, settings: Mapping[str, str]) -> KlammTarget | KafkaTarget:
-    if kind == "kafka":
-        return KafkaTarget(settings)
-    own = {name: value for name, value in KAFKA_DEFAULTS.items() if name != "process.roles"}
-    return PlainKlamm({**own, **settings})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,29 +24,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--card", type=Path, help="write the differential score card to this file, as JSON")
 
 
-def _pair(request: pytest.FixtureRequest, settings: Mapping[str, str]) -> Iterator[Pair]:
-    left, right = (_target(kind, settings) for kind in request.config.getoption("--pair").split(","))
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda target: target.start(), (left, right)))
-        yield left, right
-        left.stop()
-        right.stop()
-    finally:
-        left.remove()
-        right.remove()
+def _wanted(request: pytest.FixtureRequest) -> Wanted:
+    left, right = request.config.getoption("--pair").split(",")
+    return Wanted(left, right)
 
 
 @pytest.fixture(scope="session")
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """Both brokers, running."""
-    yield from _pair(request, _SETTINGS)
+    with running(_wanted(request)) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
 def lively_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """Two more, which look after their logs all the time."""
-    yield from _pair(request, {**_SETTINGS, **_LIVELY})
+    with running(_wanted(request), LIVELY) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -92,4 +55,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"differential: {card.summary()}")
         path = config.getoption("--card")
         if path is not None:
-            card.write(path)
+            path.write_text(json.dumps(card.as_json(), indent=1) + "\n")

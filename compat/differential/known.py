@@ -186,9 +186,9 @@ KNOWN: Sequence[Known] = (
 )
 
 
-def explanation(found: Difference) -> Place | None:
-    """The place of an entry that explains a difference."""
-    return next((place for entry in KNOWN for place in entry.places if place.holds(found)), None)
+def explanation(found: Difference, known: Sequence[Known] = KNOWN) -> tuple[int, Place] | None:
+    """The number and the place of an entry that explains a difference."""
+    return next(((entry.number, place) for entry in known for place in entry.places if place.holds(found)), None)
 
 
 def page() -> str:

@@ -75,15 +75,18 @@ _PRESENT_IF_POSITIVE = {
 }
 """Numbers that tell how far or how large a broker happens to be: only the sign matters."""
 
+_NAMED = ("name", "topic", "topicName", "resourceName", "groupId")
+_OF_A_CASE = re.compile(r"(?:kit-[0-9a-f]{6}-)?[a-z_]+\.[A-Za-z_0-9.]+\.[a-z]+[0-9]+")
 _MEMBER = re.compile(r"(.*)-[A-Za-z0-9]{8}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{12}")
 
 
 class Names:
     """The variables of one case on one broker."""
 
-    def __init__(self, port: int, data_dir: str) -> None:
+    def __init__(self, port: int, data_dir: str, case: str = "") -> None:
         self.port = port
         self.data_dir = data_dir
+        self._case = case
         self._named: dict[tuple[str, object], str] = {}
         self._count: dict[str, int] = {}
 
@@ -94,6 +97,13 @@ class Names:
             self._count[kind] = self._count.get(kind, 0) + 1
             known = self._named[kind, value] = f"<{kind} {self._count[kind]}>"
         return known
+
+    def is_foreign(self, item: object) -> bool:
+        """Whether an item of a list is about a topic or a group that another case has made."""
+        if not self._case or not isinstance(item, dict):
+            return False
+        name = next((item[key] for key in _NAMED if isinstance(item.get(key), str)), "")
+        return _OF_A_CASE.fullmatch(name) is not None and not name.startswith(f"{self._case}.")
 
     def call(self, kind: str, value: object, name: str) -> None:
         """Give a value its name before it is met."""
@@ -111,7 +121,7 @@ def _value(api: str, field: str, value: Json, names: Names) -> Json:
     if isinstance(value, dict):
         return _struct(api, value, names)
     if isinstance(value, list):
-        items = [_value(api, field, item, names) for item in value]
+        items = [_value(api, field, item, names) for item in value if not names.is_foreign(item)]
         return sorted(items, key=_sort_key) if field in UNORDERED.get(api, ()) else items
     rule = RULES.get(field)
     if rule is not None:

@@ -1,7 +1,7 @@
 """One case on one broker: the connection, the steps it took, and what a case needs before it can ask.
 
 A step is recorded with the normal form of its answer, or with how the connection ended. What a case sets up is not
-recorded: it must succeed.
+recorded: it must succeed. A `Plan` says which versions are asked; what both brokers do not serve is not asked at all.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from compat.access import OPEN, connect
 from compat.differential.normal import Json, Names, normal_form
+from compat.external import ExternalTarget
 from compat.targets import Target
 from klamm.kproto import records
 from klamm.kproto.apis import APIS
@@ -29,7 +32,7 @@ from klamm.testing.wire import WireClient
 S = TypeVar("S", bound=Struct)
 M = TypeVar("M", bound=Message)
 
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 20.0
 SETTLE_TIMEOUT_S = 20.0
 TIMESTAMP = 1_600_000_000_000
 """The timestamps of the records of all cases begin here: long ago, so that no rule takes them for the present."""
@@ -52,6 +55,32 @@ class Step(NamedTuple):
 class Topic(NamedTuple):
     name: str
     topic_id: bytes
+
+
+class NotServed(Exception):
+    """A case cannot go on, because one of the brokers does not serve what it would ask."""
+
+
+class Plan(NamedTuple):
+    """How much of the cases is run."""
+
+    served: Mapping[int, range] | None = None
+    """The versions that both brokers serve, by API key; None: all of the table's."""
+    is_short: bool = False
+    """Only the lowest and the highest version, and few random requests."""
+    token: str = ""
+    """Stands before the names of topics and groups, for brokers that have served other runs."""
+
+    def versions(self, request: type[Message], low: int = 0, high: int = 99) -> Sequence[int]:
+        """The versions of an API to ask, between two bounds."""
+        api = APIS[request.__schema__.key]
+        served = range(api.low, api.high + 1) if self.served is None else self.served.get(api.key, range(0))
+        found = [version for version in range(max(api.low, low), min(api.high, high) + 1) if version in served]
+        return found[:1] + found[1:][-1:] if self.is_short else found
+
+    def allows(self, request: type[Message], version: int) -> bool:
+        """Whether both brokers serve that version."""
+        return self.served is None or version in self.served.get(request.__schema__.key, ())
 
 
 def fit(cls: type[S], version: int, **values: Any) -> S:
@@ -92,11 +121,23 @@ class Peer:
     def wire(self) -> WireClient:
         """The connection."""
         if self._wire is None:
-            self._wire = WireClient(self._run.target.bootstrap, self.timeout_s, self.client_id)
+            access = target.access if isinstance(target := self._run.target, ExternalTarget) else OPEN
+            self._wire = connect(target.bootstrap, self.timeout_s, self.client_id, access)
         return self._wire
+
+    @contextmanager
+    def patience(self, timeout_s: float) -> Iterator[None]:
+        """Wait no longer than that for answers: where Kafka is known never to answer."""
+        self.close()
+        before, self.timeout_s = self.timeout_s, timeout_s
+        yield
+        self.close()
+        self.timeout_s = before
 
     def send(self, cls: type[Message], version: int, **values: Any) -> int:
         """Send a request (`fit`) without waiting; `receive` takes what this gives."""
+        if not self._run.plan.allows(cls, version):
+            raise NotServed(f"{cls.__schema__.name.removesuffix('Request')} {version} is not served by both")
         return self.wire().send(fit(cls, version, **values), version)
 
     def receive(self, response: type[M], version: int, correlation_id: int, note: str = "") -> M | None:
@@ -136,10 +177,12 @@ class Peer:
 class Run:
     """What a case is given: a client that records, and set-up that does not."""
 
-    def __init__(self, target: Target, case: str) -> None:
+    def __init__(self, target: Target, case: str, plan: Plan = Plan()) -> None:  # noqa: B008
         self.target = target
         self.case = case
-        self.names = Names(int(target.bootstrap.rpartition(":")[2]), str(target.data_dir))
+        self.plan = plan
+        data_dir = "" if isinstance(target, ExternalTarget) else str(target.data_dir)
+        self.names = Names(int(target.bootstrap.rpartition(":")[2]), data_dir, f"{plan.token}{case}")
         self.steps: list[Step] = []
         self._peers: list[Peer] = []
         self._topics = 0
@@ -162,23 +205,23 @@ class Run:
         for peer in self._peers:
             peer.close()
 
-    @staticmethod
-    def versions(request: type[Message], low: int = 0, high: int = 99) -> Iterable[int]:
-        """The versions of an API that both brokers serve, between two bounds."""
-        api = APIS[request.__schema__.key]
-        return range(max(api.low, low), min(api.high, high) + 1)
+    def versions(self, request: type[Message], low: int = 0, high: int = 99) -> Sequence[int]:
+        """The versions of an API to ask, between two bounds."""
+        return self.plan.versions(request, low, high)
 
     # set-up
 
     def quiet(self, cls: type[Message], version: int, **values: Any) -> Any:
         """Ask without recording."""
         name = cls.__schema__.name.removesuffix("Request")
+        if not self.plan.allows(cls, version):
+            raise NotServed(f"{name} {version} is not served by both")
         return self.client.wire().ask(fit(cls, version, **values), version, message_class(f"{name}Response"))
 
     def new_name(self, of: str = "topic") -> str:
         """A name that is new on this broker and the same on the other one."""
         self._topics += 1
-        return f"{self.case}.{of}{self._topics}".replace("[", ".").replace("]", "").replace("/", ".")
+        return f"{self.plan.token}{self.case}.{of}{self._topics}".replace("[", ".").replace("]", "").replace("/", ".")
 
     def topic(self, partitions: int = 1, **configs: str) -> Topic:
         """Create a topic and wait until its partitions have leaders. `cleanup_policy` stands for cleanup.policy."""
@@ -244,9 +287,11 @@ class Run:
 
     def raw(self, note: str, data: bytes, *, half_close: bool = False, wait_s: float = 2.0) -> list[bytes]:
         """Send bytes on a connection of their own and record how it went: the frames that came, then the end."""
+        if isinstance(self.target, ExternalTarget) and self.target.access != OPEN:
+            raise NotServed("bytes that are no request cannot go through TLS or SASL")
         host, _, port = self.target.bootstrap.rpartition(":")
         frames: list[bytes] = []
-        with socket.create_connection((host, int(port)), timeout=wait_s) as connection:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=wait_s) as connection:
             try:
                 connection.sendall(data)
                 if half_close:

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "format": ("format", "prepare a data directory"),
     "cluster": ("cluster", "show the state of a running cluster"),
     "log": ("log", "show, check and repair the files of a data directory"),
+    "compat": ("compat", "hold a server to real Kafka: the same steps on both, and a score card"),
     "kproto": ("kproto", "read and write Kafka's messages as JSON lines"),
     "version": ("version", "show the versions of klamm and of the protocol it speaks"),
 }

@@ -5,6 +5,7 @@ kproto.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,10 +21,19 @@ R = TypeVar("R", bound=Message)
 class WireClient:
     """Requests to one address. Raises OSError when the connection fails, ProtocolError for an answer that is none."""
 
-    def __init__(self, address: str, timeout_s: float = 30.0, client_id: str = "klamm-testing") -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float = 30.0,
+        client_id: str = "klamm-testing",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s)
+        host = host.strip("[]")
+        self._socket = socket.create_connection((host, int(port)), timeout=timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
         self._client_id = client_id
         self._correlation_id = 0
 

@@ -215,7 +215,8 @@ def alter_configs(run: Run) -> None:
         ask("key twice", (TOPIC, name, [("retention.ms", "5"), ("retention.ms", "6")]))
         ask("unknown topic", (TOPIC, "no.such.topic", [("retention.ms", "5")]))
         if version == 2:
-            ask("resource twice", (TOPIC, name, [("retention.ms", "5")]), (TOPIC, name, [("retention.ms", "6")]))
+            with run.client.patience(2.0):
+                ask("resource twice", (TOPIC, name, [("retention.ms", "5")]), (TOPIC, name, [("retention.ms", "6")]))
         ask("none", (TOPIC, name, []))
         ask("no resources")
         ask("unknown type", (7, name, []))
