@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -19,6 +20,8 @@ from compat.cluster import Place
 
 _NOBODY = "02:00:00:00:00:01"
 _DEVICE = "eth0"
+_SUBNETS = range(64, 192)
+_LINK_ATTEMPTS, _LINK_PAUSE_S = 300, 0.1
 
 
 def missing() -> list[str]:
@@ -55,7 +58,7 @@ class Network:
     def __init__(self, nodes: Sequence[int]) -> None:
         self._nodes = list(nodes)
         self._mark = os.getpid() % 10_000
-        self._subnet = 64 + os.getpid() % 128
+        self._subnet = _free_subnet()
         self._bridge = f"klamm-{self._mark}"
         self._addresses_of_hardware: dict[int, str] = {}
         self.lost: list[Lost] = []
@@ -82,6 +85,8 @@ class Network:
         # Known for good: nothing depends on who answers which question for an address when.
         for lost in between(self._nodes, self._nodes):
             self._set_way(lost, self._addresses_of_hardware[lost.receiver])
+        self._join_clients()
+        self._await_links()
 
     def down(self) -> None:
         """Remove what `up` made, as far as it is there. No process may run in the namespaces any more."""
@@ -113,6 +118,26 @@ class Network:
                  trace: TracebackType | None) -> None:  # fmt: skip
         self.down()
 
+    def _join_clients(self) -> None:
+        """The same for clients. A bridge changes its hardware address with its links, until it is told one."""
+        (bridge,) = json.loads(_run("ip", "-j", "link", "show", self._bridge))
+        _run("ip", "link", "set", self._bridge, "address", bridge["address"])
+        for node in self._nodes:
+            way = ("lladdr", bridge["address"], "nud", "permanent", "dev", _DEVICE)
+            self._inside(node, "neigh", "replace", f"10.{self._subnet}.255.254", *way)
+            for is_controller in (False, True):
+                way = ("lladdr", self._addresses_of_hardware[node], "nud", "permanent", "dev", self._bridge)
+                _run("ip", "neigh", "replace", self._address(node, is_controller), *way)
+
+    def _await_links(self) -> None:
+        """The kernel tells of a carrier later, and what is sent before is lost."""
+        for _ in range(_LINK_ATTEMPTS):
+            links = json.loads(_run("ip", "-j", "link", "show", "master", self._bridge))
+            if [link["operstate"] for link in links] == ["UP"] * len(self._nodes):
+                return
+            time.sleep(_LINK_PAUSE_S)
+        raise RuntimeError(f"the links of {self._bridge} do not come up")
+
     def _set_way(self, lost: Lost, hardware: str) -> None:
         address = self._address(lost.receiver, lost.to_controller)
         self._inside(lost.sender, "neigh", "replace", address, "lladdr", hardware, "nud", "permanent", "dev", _DEVICE)
@@ -125,6 +150,16 @@ class Network:
 
     def _inside(self, node: int, *arguments: str) -> str:
         return _run("ip", "-n", self._namespace(node), *arguments)
+
+
+def _free_subnet() -> int:
+    """The second byte of 10.x.0.0/16 that no other network of this machine has."""
+    taken = {route["dst"] for route in json.loads(_run("ip", "-4", "-j", "route", "show", "table", "all"))}
+    start = os.getpid() % len(_SUBNETS)
+    for subnet in [*_SUBNETS[start:], *_SUBNETS[:start]]:
+        if f"10.{subnet}.0.0/16" not in taken:
+            return subnet
+    raise RuntimeError("no subnet of 10.0.0.0/8 is free")
 
 
 def _run(*command: str) -> str:
