@@ -180,7 +180,8 @@ class _FollowerFetch:
             code = partition.check_epoch(max(want.leader_epoch, -1))
             if code:
                 raise KafkaError(code)
-            want.watch(partition)
+            if is_arrival:
+                want.watch(partition)
             return self._read_log(partition, want, left, is_first, is_arrival)
         except KafkaError as error:
             return unreadable(want.index, error.code)

@@ -48,11 +48,19 @@ class FollowerWant(Want):
         self.follower_log_start = asked.log_start_offset
 
     def watch(self, partition: Partition) -> None:
-        """Be told of what happens to `partition` from now on, in place of an older session of the same follower."""
+        """Be told of what happens to `partition` from now on, in place of another session of the same follower.
+
+        Which of two sessions is the follower's no order of arrival tells: one of a connection that is lost may come
+        late. The displaced one looks at the partition with every fetch, if it has any more, and takes it back.
+        """
         if self.partition is not partition:
             self.leave()
             self.partition = partition
-        partition.followers[self.session.replica_id] = self
+        known = partition.followers.get(self.session.replica_id)
+        if known is not self:
+            partition.followers[self.session.replica_id] = self
+            if known is not None:
+                known.on_displaced()
 
     def leave(self) -> None:
         partition, self.partition = self.partition, None
@@ -77,11 +85,15 @@ class FollowerWant(Want):
         self.on_change()
         self.session.touch()
 
+    def on_displaced(self) -> None:
+        self.partition = None
+        self.session.changed[self.topic, self.index] = self
+
 
 class FollowerSession(Session):
     """A follower's partitions, and those of them that have news (`changed`). `id` 0: it lasts for one fetch."""
 
-    __slots__ = ("_is_touched", "_touched", "broker_epoch", "changed", "last_fetch_ms", "replica_id", "waiting")
+    __slots__ = ("_is_touched", "_touched", "changed", "last_fetch_ms", "replica_id", "waiting")
 
     def __init__(
         self,

@@ -34,6 +34,10 @@ class Watcher(Protocol):
         """An offset or the leadership has changed, of which the next answer tells."""
         ...
 
+    def on_displaced(self) -> None:
+        """Another session of the same follower is told from now on."""
+        ...
+
 
 class Surroundings(Protocol):
     """What a replicated partition needs of its broker."""
