@@ -36,6 +36,36 @@ def go_program(source: Path, *, uses: Sequence[Path] = ()) -> Path:
     return place
 
 
+def go_test_binary(source: Path, module: str, tags: str) -> Path:
+    """The test program of `module`, in the version that the go.mod of the folder `source` names, built with `tags`."""
+    place = cache_dir() / "go" / f"{module.rpartition('/')[2]}.test-{_digest(_files(source, 'go.mod', 'go.sum'))}"
+    with cache_lock(f"go-test-{source.name}"):
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            environment = {**os.environ, "CGO_ENABLED": "0"}
+            _run([program("go"), "mod", "download", module], source, environment)
+            folder = _run([program("go"), "list", "-m", "-f", "{{.Dir}}", module], source, environment).strip()
+            with tempfile.TemporaryDirectory(dir=place.parent) as beside:
+                built = Path(beside) / "tests"
+                # From the module's own folder: what only its tests need stands in its go.sum, not in ours.
+                command = [program("go"), "test", "-c", "-mod=readonly", "-tags", tags, "-o", str(built), "."]
+                _run(command, Path(folder), environment)
+                built.rename(place)
+    return place
+
+
+def go_tool(package: str) -> Path:
+    """The program that `go install package` makes, `package` being "path@version"."""
+    place = cache_dir() / "go" / package.replace("/", "_")
+    with cache_lock("go-tool"):
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place.parent) as beside:
+                _run([program("go"), "install", package], Path(beside), {**os.environ, "GOBIN": beside})
+                (Path(beside) / package.partition("@")[0].rpartition("/")[2]).rename(place)
+    return place
+
+
 def node_package(source: Path) -> Path:
     """A folder with the `.js` files of `source` and its `node_modules`, exactly those of package-lock.json."""
     lock = _files(source, "package.json", "package-lock.json")
@@ -65,10 +95,12 @@ def _digest(files: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _run(command: Sequence[str], directory: Path, environment: dict[str, str]) -> None:
+def _run(command: Sequence[str], directory: Path, environment: dict[str, str]) -> str:
+    """What the command printed; RuntimeError with all it said when it failed."""
     done = subprocess.run(
         command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=BUILD_TIMEOUT_S, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-6000:]}")
+    return done.stdout

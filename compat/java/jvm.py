@@ -26,9 +26,9 @@ class JvmGone(RuntimeError):
     """The process ended, or closed its output, while a call waited."""
 
 
-def compiled(program: str, jar_set: str) -> Path:
-    """The folder with the classes of `src/<program>.java`, compiled against a set of jars."""
-    source = SOURCES / f"{program}.java"
+def compiled(program: str, jar_set: str, sources: Path = SOURCES) -> Path:
+    """The folder with the classes of `<program>.java`, compiled against a set of jars."""
+    source = sources / f"{program}.java"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     place = kafka_jars.cache_dir() / "classes" / f"{program}-{jar_set}-{digest}"
     classpath = kafka_jars.classpath(jar_set)
