@@ -222,15 +222,19 @@ class MetadataNode:
 
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def look() -> None:
-            if not gone.done() and (self.log.raft.is_shutdown_complete or self._clock.monotonic_ms() >= deadline_ms):
+        def go() -> None:
+            if not gone.done():
                 gone.set_result(None)
 
-        deadline_ms = self._clock.monotonic_ms() + _RESIGNING_MS
+        def look() -> None:
+            if self.log.raft.is_shutdown_complete:
+                go()
+
+        # A timer may come a moment before its time, and this one comes only once: it asks nothing.
+        timer = self._clock.call_later(_RESIGNING_MS, go)
         self.on_leader(look)
         self.log.step(Shutdown())
         look()
-        timer = self._clock.call_later(_RESIGNING_MS, look)
         await gone
         timer.cancel()
 

@@ -92,7 +92,7 @@ class Node:
         self._listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
         self._is_broker, self._is_controller = "broker" in config.roles, "controller" in config.roles
-        self._is_open = self._has_metadata = self._is_serving = False
+        self._is_open = self._has_metadata = self._is_serving = self._has_left = False
         self._lifecycle: BrokerLifecycle | None = None
         self._registrar: ControllerRegistrar | None = None
         self._loading: Loading | None = None
@@ -406,15 +406,25 @@ class Node:
 
     # --- stopping
 
+    async def leave(self) -> None:
+        """Let others take over what this broker leads: the first part of `stop`.
+
+        Nodes that are all to be stopped leave together, while there is a controller to hear it.
+        """
+        if self._lifecycle is None or self._has_left:
+            return
+        self._has_left = True
+        self.broker.groups.close()
+        try:
+            await self._lifecycle.controlled_shutdown()
+        except KafkaError as error:
+            log.warning("no controlled shutdown: %s", error)
+
     async def stop(self) -> None:
         """Stop cleanly: clients are sent away, everything is written, synced and noted as closed."""
         self._end_periodic_work()
+        await self.leave()
         if self._lifecycle is not None:
-            self.broker.groups.close()
-            try:
-                await self._lifecycle.controlled_shutdown()
-            except KafkaError as error:
-                log.warning("no controlled shutdown: %s", error)
             self.broker.replicas.close()
         self._end_talks()
         await self.metadata.resign()
