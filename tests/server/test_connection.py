@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from klamm.kproto.errors import ProtocolError
+from klamm.kproto.frame import SCRATCH_BYTES
 from klamm.reply import Reply
 from klamm.seams import SystemClock, TcpNetwork
 from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, WRITE_BUFFER_BYTES, Answer, Connection
@@ -171,28 +172,33 @@ async def test_a_peer_that_goes_away_leaves_nothing(reset: bool) -> None:
 async def test_a_slow_reader_is_not_read_from() -> None:
     """When its answers pile up, a peer's further requests stay in its socket, and others are served meanwhile."""
     answer = frame(b"z" * 1_000_000)
+    # So large that one read event holds few of them, however many have come: those of one read are all served.
+    request, total = frame(b"big" + bytes(SCRATCH_BYTES // 4)), 400
     server = FakeServer(lambda data: [answer] if data[:3] == b"big" else [frame(bytes(data))])
+
+    def served() -> int:
+        return sum(data[:3] == b"big" for data in server.seen)
+
+    loop = asyncio.get_running_loop()
     async with listening(server) as (_, port):
-        slow = socket.create_connection(("127.0.0.1", port))
-        slow.setblocking(False)
-        sent = 0
-        for _ in range(400):
-            slow.send(frame(b"big"))
-            sent += 1
-            await asyncio.sleep(0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(frame(b"quick"))
-        assert await reader.readexactly(9) == frame(b"quick")
-        served = sum(1 for data in server.seen if data == b"big")
-        assert served < sent, "all answers were made although nobody read them"
-        assert served * len(answer) < WRITE_BUFFER_BYTES * 8
-        loop = asyncio.get_running_loop()
-        got = 0
-        while got < sent * len(answer):
-            got += len(await loop.sock_recv(slow, 1 << 20))
-        assert sum(1 for data in server.seen if data == b"big") == sent
-        slow.close()
-        writer.close()
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            slow.setblocking(False)
+            await loop.sock_connect(slow, ("127.0.0.1", port))
+            sending = asyncio.ensure_future(loop.sock_sendall(slow, request * total))
+            await until(lambda: served() * len(answer) > WRITE_BUFFER_BYTES)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(50):  # time enough for all requests, if they were read on
+                writer.write(frame(b"quick"))
+                assert await reader.readexactly(9) == frame(b"quick")
+            assert served() < total, "all answers were made although nobody read them"
+            assert served() * len(answer) < WRITE_BUFFER_BYTES * 8
+            got = 0
+            while got < total * len(answer):
+                got += len(await loop.sock_recv(slow, 1 << 20))
+            await sending
+            assert served() == total
+            writer.close()
 
 
 async def test_too_many_requests_under_way_pause_the_reading() -> None:
