@@ -57,7 +57,7 @@ class IndexCheck:
         if self._wrong <= _SHOWN_MAX:
             self._report(Finding(severity, code, self.path, message, recovery, offset))
 
-    def finish(self, is_active: bool, is_clean: bool, segment_size: int) -> None:
+    def finish(self, is_pending: bool, is_clean: bool, segment_size: int) -> None:
         """The segment is read: tell what is left."""
         while self._next is not None:
             self.wrong("index_beyond_log", "an entry leads behind the end of the segment", offset=self._next_offset())
@@ -66,7 +66,7 @@ class IndexCheck:
             message = f"{self._wrong - _SHOWN_MAX} more entries of it are wrong"
             self._report(Finding(ERROR, "index_mismatch", self.path, message, _TRUSTED))
         if self.is_missing and segment_size:
-            severity = INFO if is_active and not is_clean else WARNING
+            severity = INFO if is_pending else WARNING
             recovery = f"{_REBUILT}; Kafka forgets the log's producers with it" if is_clean else _REBUILT
             self._report(Finding(severity, "missing_index", self.path, "the index is missing", recovery))
             self.is_wrong = self.is_wrong or severity == WARNING
@@ -115,10 +115,10 @@ class TimeIndexCheck(IndexCheck):
             self._last_entry = max(self._last_entry, timestamp)
             self._next = next(self._rows, None)
 
-    def finish(self, is_active: bool, is_clean: bool, segment_size: int) -> None:
-        super().finish(is_active, is_clean, segment_size)
+    def finish(self, is_pending: bool, is_clean: bool, segment_size: int) -> None:
+        super().finish(is_pending, is_clean, segment_size)
         if not self.is_missing and not self.is_wrong and self._last_entry < self._highest:
-            if is_active and not is_clean:
+            if is_pending:
                 return  # the last entry is added at the roll or the close
             message = f"the highest timestamp of the segment, {self._highest}, has no entry"
             recovery = "none: retention by time counts from the last entry's timestamp"

@@ -113,7 +113,15 @@ class PartitionCheck:
     def _segment(self, base_offset: int, following: int) -> Segment:
         settings = self._settings
         is_reread = not settings.is_clean and following > settings.recovery_point
-        return Segment(self._directory, base_offset, following, is_reread, settings.is_clean, settings.is_deep)
+        return Segment(
+            self._directory,
+            base_offset,
+            following,
+            is_reread=is_reread,
+            is_clean=settings.is_clean,
+            is_running=settings.is_running,
+            is_deep=settings.is_deep,
+        )
 
     # -- names --
 

@@ -34,11 +34,18 @@ class Segment(NamedTuple):
     is_reread: bool
     """Whether the next start reads it anew, and so finds the damage: unclean, and not below the recovery point."""
     is_clean: bool
+    is_running: bool
+    """Whether a broker has the directory in use."""
     is_deep: bool
 
     @property
     def is_active(self) -> bool:
         return self.next_base_offset == OFFSET_MAX
+
+    @property
+    def is_index_pending(self) -> bool:
+        """Whether its indexes may still be on their way: a roll has them written behind the broker's back."""
+        return not self.is_clean and (self.is_active or (self.is_running and self.is_reread))
 
     def path(self, suffix: str = LOG_SUFFIX) -> str:
         return f"{self.directory}/{file_stem(self.base_offset)}{suffix}"
@@ -99,7 +106,7 @@ def check_segment(
     finally:
         file.close()
     for index in indexes:
-        index.finish(segment.is_active, segment.is_clean, size)
+        index.finish(segment.is_index_pending, segment.is_clean, size)
     return SegmentChecked(expected, damages, any(index.is_wrong for index in indexes))
 
 

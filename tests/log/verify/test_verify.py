@@ -266,3 +266,18 @@ def test_epochs_that_contradict_older_batches_of_a_killed_log(data: Path) -> Non
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], lines[2].replace("0 ", "1 ", 1), *lines[3:], ""]))
     assert {f.code for f in bad(data)} == {"epochs_mismatch"}
+
+
+def test_an_index_that_a_running_broker_has_not_written_yet(data: Path) -> None:
+    """A roll has the indexes of the sealed segment written in the background; below the recovery point they are there."""
+    (data / ".kafka_cleanshutdown").unlink()
+    logs(data)[1].with_suffix(".index").unlink()
+
+    def codes(recovery_point: int) -> list[str]:
+        (data / "recovery-point-offset-checkpoint").write_text(f"0\n1\nt 0 {recovery_point}\n")
+        found: list[Finding] = []
+        check_directory(ReadOnlyDisk(), str(data), found.append, is_running=True)
+        return [finding.code for finding in found if finding.severity != INFO]
+
+    after = int(logs(data)[2].stem)
+    assert (codes(after - 1), codes(after)) == ([], ["missing_index"])
