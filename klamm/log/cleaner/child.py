@@ -12,7 +12,6 @@ import pickle
 import select
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Generator
 from pathlib import PurePath
 from typing import IO, Any, Final, NamedTuple
@@ -167,12 +166,12 @@ def _serve(orders: IO[bytes], answers: IO[bytes], parent: int) -> None:
         settings = order.settings
         # The limit is one for all threads: without knowing of each other, each keeps to its share.
         rate = settings.io_bytes_per_second_max / settings.threads
-        throttle = Throttle(rate, clock.monotonic_ms, threading.Event().wait)
+        throttle = Throttle(rate, clock.monotonic_ms, lambda seconds: _wait(orders, seconds))
 
         def checkpoint(size: int, throttle: Throttle = throttle) -> None:
+            throttle.spend(size)
             if os.getppid() != parent:
                 os._exit(1)  # another node may be at work in the directory by now
-            throttle.spend(size)
 
         run = Pass(
             RealDisk(),
@@ -192,6 +191,12 @@ def _serve(orders: IO[bytes], answers: IO[bytes], parent: int) -> None:
         except Exception as caught:
             error = _portable(caught)
         _send(answers, _End(run.end_offset, run.stats, error))
+
+
+def _wait(orders: IO[bytes], seconds: float) -> None:
+    """Let time pass, of which a low limit takes much. Within a pass no order comes: the parent has ended if one does."""
+    if select.select([orders], [], [], seconds)[0]:
+        os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:

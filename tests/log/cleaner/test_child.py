@@ -159,35 +159,37 @@ def test_an_abort_ends_the_child_and_leaves_nothing(tmp_path: Path, children: li
     assert [path.name for path in (tmp_path / "slow").iterdir()] == [f"{0:020d}.log"]
 
 
+def _is_waiting_within_a_pass(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "S" and any(os.path.realpath(fd).endswith(".log") for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
-    """A node that is killed leaves no process that writes into its directory."""
-    plan = _plan(tmp_path / "slow", _batches(20_000))
+    """A node that is killed leaves no process that writes into its directory, or that waits to do so."""
+    plan = _plan(tmp_path / "slow", _batches(60_000))
     code = f"""
 from klamm.log.cleaner.child import CleanerChild
 from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, PlannedSegment
 child = CleanerChild()
 print(child._start().pid, flush=True)
-slow = CleanerSettings(io_bytes_per_second_max=100_000, io_buffer_bytes=1)
+slow = CleanerSettings(io_bytes_per_second_max=10, io_buffer_bytes=1)
 list(child.run({plan!r}, slow, lambda _: None, lambda: 0.0).groups())
 """
     root = Path(__file__).parents[2]
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
     try:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        os.kill(pid, 0)
+        while not _is_waiting_within_a_pass(pid):
+            assert parent.poll() is None
+            threading.Event().wait(0.005)
     finally:
-        parent.send_signal(signal.SIGKILL)
-        parent.communicate()
-    for _ in range(2000):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            break
-        if state == "Z":
-            break
-        threading.Event().wait(0.005)
-    else:
+        parent.kill()
+    try:
+        parent.communicate(timeout=50)  # the end of both: the child has the parent's standard error too
+    except subprocess.TimeoutExpired:
         os.kill(pid, signal.SIGKILL)
         pytest.fail("the child lives on")
 
