@@ -7,7 +7,7 @@ The faults, and what is asked after each, are others' business.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -18,7 +18,7 @@ from compat.cluster_kill.replicas import differences
 from compat.cluster_kill.timed_ledger import TimedLedger
 from compat.cluster_kill.wire import view, wait_until
 from compat.kill_loop.asking import Asking, wait_for
-from compat.kill_loop.ledger import Reading
+from compat.kill_loop.ledger import Ledger, Reading
 from compat.kill_loop.load import KafkaPythonProducer, LibrdkafkaGroup, LibrdkafkaProducer, Worker
 
 TOPIC, PROBED = "kill-loop", "probed"
@@ -47,11 +47,17 @@ LIBRDKAFKA = {"socket.timeout.ms": 2500}
 KAFKA_PYTHON = {"request_timeout_ms": 2500}
 
 
+Joining = Callable[[Ledger, str, str], Worker]
+"""Makes a group's only member, of a ledger, bootstrap servers and a topic."""
+
+
 class LoadedCluster:
     """The cluster is running. `start`, faults and questions, `stop_and_compare`."""
 
-    def __init__(self, cluster: ClusterTarget, rate: int) -> None:
-        """`rate`: records a second, of both producers together."""
+    def __init__(self, cluster: ClusterTarget, rate: int, groups: Sequence[Joining] | None = None) -> None:
+        """`rate`: records a second, of both producers together. `groups`: who reads and commits; by default one of
+        librdkafka.
+        """
         self.cluster = cluster
         self.ledger = TimedLedger(PARTITIONS)
         self.late: list[str] = []
@@ -65,7 +71,10 @@ class LoadedCluster:
             LibrdkafkaProducer(self.ledger, *where, rate - rate // 4, LIBRDKAFKA),
             KafkaPythonProducer(self.ledger, *where, rate // 4, KAFKA_PYTHON),
         ]
-        self._groups: list[Worker] = [LibrdkafkaGroup(self.ledger, *where, GROUP, LIBRDKAFKA)]
+        self._groups: list[Worker] = [
+            join(self.ledger, *where)
+            for join in groups or [lambda *known: LibrdkafkaGroup(*known, group=GROUP, more=LIBRDKAFKA)]
+        ]
 
     def start(self) -> None:
         for worker in self._producers + self._groups:

@@ -152,6 +152,9 @@ class _Group(Worker):
     def commit(self, offsets: dict[int, int]) -> bool:
         """False when the commit may not have been taken."""
 
+    def told(self, error: object) -> None:
+        """An error that the library has told of; it is to be expected when brokers die."""
+
 
 class LibrdkafkaGroup(_Group):
     def __init__(
@@ -168,7 +171,9 @@ class LibrdkafkaGroup(_Group):
     def poll(self) -> None:
         for message in self._consumer.consume(2_000, timeout=0.1):
             partition, offset = message.partition(), message.offset()
-            if message.error() is None and partition is not None and offset is not None:
+            if (error := message.error()) is not None:
+                self.told(error)
+            elif partition is not None and offset is not None:
                 self.positions[partition] = offset + 1
 
     def commit(self, offsets: dict[int, int]) -> bool:
@@ -177,7 +182,8 @@ class LibrdkafkaGroup(_Group):
                 offsets=[confluent_kafka.TopicPartition(self._topic, p, offset) for p, offset in offsets.items()],
                 asynchronous=False,
             )
-        except confluent_kafka.KafkaException:
+        except confluent_kafka.KafkaException as error:
+            self.told(error)
             return False
         return True
 
@@ -210,7 +216,8 @@ class KafkaPythonGroup(_Group):
         wanted = {TopicPartition(self._topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
         try:
             self._consumer.commit(wanted, timeout_ms=5_000)
-        except KafkaError:
+        except KafkaError as error:
+            self.told(error)
             return False
         return True
 
