@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "cluster": ("cluster", "show the state of a running cluster"),
     "log": ("log", "show, check and repair the files of a data directory"),
     "compat": ("compat", "hold a server to real Kafka: the same steps on both, and a score card"),
+    "proxy": ("proxy", "watch, record, replay and disturb what clients and servers say"),
     "kproto": ("kproto", "read and write Kafka's messages as JSON lines"),
     "version": ("version", "show the versions of klamm and of the protocol it speaks"),
 }
