@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from compat.access import OPEN, connect
-from compat.differential.normal import Json, Names, normal_form
 from compat.external import ExternalTarget
 from compat.targets import Target
 from klamm.kproto import records
@@ -27,6 +26,7 @@ from klamm.kproto.messages.produce import ProduceRequest
 from klamm.kproto.record_codec import Record
 from klamm.kproto.schema import Field, Message, Struct
 from klamm.kproto.uuids import uuid_text
+from klamm.proxy.normal import Json, Names, normal_form
 from klamm.testing.wire import WireClient
 
 S = TypeVar("S", bound=Struct)
@@ -182,7 +182,8 @@ class Run:
         self.case = case
         self.plan = plan
         data_dir = "" if isinstance(target, ExternalTarget) else str(target.data_dir)
-        self.names = Names(int(target.bootstrap.rpartition(":")[2]), data_dir, f"{plan.token}{case}")
+        port = int(target.bootstrap.rpartition(":")[2])
+        self.names = Names(port, data_dir, f"{plan.token}{case}", now_ms=[time.time() * 1000])
         self.steps: list[Step] = []
         self._peers: list[Peer] = []
         self._topics = 0

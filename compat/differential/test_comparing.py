@@ -8,11 +8,11 @@ import pytest
 
 from compat.differential import known
 from compat.differential.comparing import ABSENT, compare
-from compat.differential.normal import Names, normal_form
 from compat.differential.run import CLOSED, Step, batch
 from klamm.kproto.messages.fetch import FetchResponse
 from klamm.kproto.messages.join_group import JoinGroupResponse
 from klamm.kproto.messages.metadata import MetadataResponse
+from klamm.proxy.normal import Names, normal_form
 
 Topic = MetadataResponse.MetadataResponseTopic
 

@@ -12,12 +12,12 @@ from compat.differential.cases.groups import create_internal_topics
 from compat.differential.comparing import Difference, compare, describe
 from compat.differential.drawing import NAMES, Draws, Pools, is_ambiguous, lowest, smaller
 from compat.differential.known import explanation
-from compat.differential.normal import normal_form
 from compat.differential.run import Plan, Run, Step, fit
 from compat.kit.pairs import Pair
 from compat.providers import OwnedTarget
 from klamm.kproto.catalog import message_class
 from klamm.kproto.schema import Message
+from klamm.proxy.normal import normal_form
 
 _TRIES = 80
 _SHRUNK_AN_API = 3

@@ -12,10 +12,10 @@ from functools import partial
 from compat.differential.cases import add_case
 from compat.differential.cases.groups import create_internal_topics
 from compat.differential.drawing import NAMES, Draws, Pools, is_ambiguous, lowest
-from compat.differential.normal import normal_form
 from compat.differential.run import Run, fit
 from klamm.kproto.catalog import message_class
 from klamm.kproto.schema import Message
+from klamm.proxy.normal import normal_form
 
 REQUESTS_A_VERSION = 40
 IN_SHORT = 5

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -83,7 +82,9 @@ _MEMBER = re.compile(r"(.*)-[A-Za-z0-9]{8}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z
 class Names:
     """The variables of one case on one broker."""
 
-    def __init__(self, port: int, data_dir: str, case: str = "") -> None:
+    def __init__(self, port: int, data_dir: str, case: str = "", *, now_ms: Sequence[float] = ()) -> None:
+        """`now_ms`: the moments (ms since 1970) around which a timestamp is the broker's clock."""
+        self._now_ms = tuple(now_ms)
         self.port = port
         self.data_dir = data_dir
         self._case = case
@@ -97,6 +98,11 @@ class Names:
             self._count[kind] = self._count.get(kind, 0) + 1
             known = self._named[kind, value] = f"<{kind} {self._count[kind]}>"
         return known
+
+    def time(self, value: Json) -> Json:
+        """A timestamp, or that it is of the present."""
+        is_now = isinstance(value, int) and any(abs(value - now) < NOW_WINDOW_MS for now in self._now_ms)
+        return "<now>" if is_now else value
 
     def is_foreign(self, item: object) -> bool:
         """Whether an item of a list is about a topic or a group that another case has made."""
@@ -131,7 +137,7 @@ def _value(api: str, field: str, value: Json, names: Names) -> Json:
     if field in _PRESENT_IF_POSITIVE.get(api, ()):
         return "<positive>" if value > 0 else value
     if "imestamp" in field or field.endswith("TimeMs"):
-        return _time(value)
+        return names.time(value)
     return value
 
 
@@ -156,10 +162,6 @@ def _sort_key(item: Json) -> tuple[str, str]:
     return identity(item), repr(item)
 
 
-def _time(value: Json) -> Json:
-    return "<now>" if isinstance(value, int) and abs(value - time.time() * 1000) < NOW_WINDOW_MS else value
-
-
 def _topic_id(value: str, names: Names) -> str:
     return value if value == ZERO_ID else names.name("id of", value)
 
@@ -179,7 +181,7 @@ def _records(value: str | None, names: Names) -> Json:
         return {"damaged": form["stage"], "seen": form["batches_seen"]}
     shown = []
     for batch in form["batches"]:
-        batch = {key: _time(v) if "imestamp" in key else v for key, v in batch.items()}
+        batch = {key: names.time(v) if "imestamp" in key else v for key, v in batch.items()}
         if batch.get("producer_id", -1) >= 0:
             batch["producer_id"] = names.name("producer", batch["producer_id"])
         if batch["compression"] != "none" or any(str(v).startswith("<") for v in batch.values()):
@@ -187,7 +189,7 @@ def _records(value: str | None, names: Names) -> Json:
         if batch["compression"] != "none":
             batch.pop("size", None)
         shown.append(batch)
-    rows = [{key: _time(v) if "imestamp" in key else v for key, v in record.items()} for record in form["records"]]
+    rows = [{key: names.time(v) if "imestamp" in key else v for key, v in record.items()} for record in form["records"]]
     complete = sum(batch.size_bytes for batch in records.batches(data))
     return {"batches": shown, "records": rows, "cut": len(data) != complete}
 
