@@ -18,6 +18,7 @@ from klamm.log.isr import Replication
 from klamm.metadata.image.image import TOPIC_RESOURCE
 from klamm.metadata.image.topics import TopicPartition
 from klamm.server.followed_partition import FollowedPartition
+from klamm.server.in_turns import InTurns
 from klamm.server.log_dir_moves import LogDirMoves
 from klamm.server.partition import Partition
 from klamm.server.replica_surroundings import ReplicaSurroundings, ReplicationPorts
@@ -48,6 +49,7 @@ class Replicas:
         self._by_id: dict[tuple[bytes, int], Partition] = {}
         self._followed_by_name: dict[tuple[str, int], FollowedPartition] = {}
         self._followed_by_id: dict[tuple[bytes, int], FollowedPartition] = {}
+        self._in_turns = InTurns(log_dirs.clock)
         self._min_insync_replicas: dict[str, int] = {}
         self._listeners: list[Callable[[Partition, bool], None]] = []
         self._offline: dict[tuple[str, int], bytes | None] = {}
@@ -155,22 +157,29 @@ class Replicas:
         self._around.every_half_lag(self._check_isr)
 
     def publish(self, delta: MetadataDelta, image: MetadataImage) -> None:
-        """Follow a change of the metadata."""
+        """Follow a change of the metadata: at once where it is small, else over some turns of the event loop."""
         self._around.image = image
+        self._in_turns.do(self._take_in(delta, image))
+
+    def _take_in(self, delta: MetadataDelta, image: MetadataImage) -> Iterator[None]:
+        """A step each partition."""
         self._min_insync_replicas.clear()
         if delta.topics is not None:
             known = delta.topics.image
             changes = delta.topics.local_changes(self._node_id)
             for gone in changes.deleted:
                 self._delete(gone.name, gone.topic_id, gone.partition_id)
+                yield
             for where, registration in changes.leaders.items():
                 is_new = known.partition(where.topic_id, where.partition_id) is None
                 self._lead(image, where, registration, is_new=is_new)
                 self._check_directory(where, registration)
+                yield
             for where, registration in changes.followers.items():
                 is_new = known.partition(where.topic_id, where.partition_id) is None
                 self._follow(image, where, registration, is_new=is_new)
                 self._check_directory(where, registration)
+                yield
         if delta.configs:
             self._around.reconfigure()
         for resource_type, name in delta.configs or ():
@@ -424,6 +433,7 @@ class Replicas:
 
     def close(self) -> None:
         """Fetch and ask nothing more; the logs stay as they are."""
+        self._in_turns.close()
         self._around.close()
         self.moves.close()
 
