@@ -194,7 +194,7 @@ def _serve(orders: IO[bytes], answers: IO[bytes], parent: int) -> None:
 
 
 def _wait(orders: IO[bytes], seconds: float) -> None:
-    """Let time pass, of which a low limit takes much. No order comes within a pass: the parent has ended if one does."""
+    """Let time pass, of which a low limit takes much. No order comes in a pass: the parent has ended if one does."""
     if select.select([orders], [], [], seconds)[0]:
         os._exit(1)
 

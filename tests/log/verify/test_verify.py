@@ -269,7 +269,7 @@ def test_epochs_that_contradict_older_batches_of_a_killed_log(data: Path) -> Non
 
 
 def test_an_index_that_a_running_broker_has_not_written_yet(data: Path) -> None:
-    """A roll has the indexes of the sealed segment written in the background; below the recovery point they are there."""
+    """A roll has the indexes of the sealed segment written later; below the recovery point they are there."""
     (data / ".kafka_cleanshutdown").unlink()
     logs(data)[1].with_suffix(".index").unlink()
 
