@@ -37,6 +37,10 @@ class ExternalTarget:
     def pid(self) -> int:
         raise self._refused("its process is not ours")
 
+    @property
+    def controller_port(self) -> int:
+        raise self._refused("its controllers are not known")
+
     def start(self) -> None:
         """It must answer; RuntimeError if not."""
         try:

@@ -14,7 +14,7 @@ from compat.access import Access
 from compat.external import ExternalTarget
 from compat.kafka_jars import MissingTool
 from compat.releases import RELEASES, ReleaseTarget
-from compat.targets import KAFKA_DEFAULTS, KafkaTarget, KlammTarget, Target
+from compat.targets import KAFKA_DEFAULTS, KafkaTarget, KlammTarget, Target, free_port
 
 NEWEST: Final = "4.3.1"
 PROVIDERS: Final = ("auto", "jars", "containers")
@@ -22,6 +22,10 @@ PROVIDERS: Final = ("auto", "jars", "containers")
 
 class OwnedTarget(Target, Protocol):
     """A target together with what it leaves on the disk."""
+
+    @property
+    def controller_port(self) -> int:
+        """Of its controller's listener, on 127.0.0.1."""
 
     def remove(self) -> None:
         """Kill it if it runs, and delete what it made."""
@@ -31,7 +35,13 @@ class OwnedTarget(Target, Protocol):
 
 
 class PlainKlamm(KlammTarget):
-    """klamm with Kafka's own defaults, so that what is configured is the same on both."""
+    """klamm with Kafka's own defaults and a controller listener, so that what is configured is the same on both."""
+
+    def __init__(self, overrides: Mapping[str, str]) -> None:
+        super().__init__(overrides)
+        self.controller_port = free_port()
+        self.overrides["listeners"] = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}"
+        self.overrides["controller.listener.names"] = "CONTROLLER"
 
     def _command(self) -> Sequence[str]:
         return [*super()._command(), "--profile", "kafka"]
@@ -42,11 +52,15 @@ def names() -> list[str]:
     return ["klamm", "kafka", *(f"kafka-{release}" for release in RELEASES if release != NEWEST)]
 
 
+def klamm_defaults() -> dict[str, str]:
+    """What one node of Kafka is told, as klamm takes it: without roles it fills in what a node alone needs."""
+    return {key: value for key, value in KAFKA_DEFAULTS.items() if key != "process.roles"}
+
+
 def make(name: str, settings: Mapping[str, str], provider: str = "auto", access: Access | None = None) -> OwnedTarget:
     """A target that has not been started. `access`: the credentials for HOST:PORT."""
     if name == "klamm":
-        own = {key: value for key, value in KAFKA_DEFAULTS.items() if key != "process.roles"}
-        return PlainKlamm({**own, **settings})
+        return PlainKlamm({**klamm_defaults(), **settings})
     if name.startswith("kafka"):
         release = name.removeprefix("kafka").removeprefix("-") or NEWEST
         if release not in RELEASES:

@@ -183,6 +183,30 @@ KNOWN: Sequence[Known] = (
         "klamm's controller asks nobody while it decides: it takes every name that can be a host's.",
         (Place("client_quotas.hosts_that_nobody_knows", note="a host", path=".entries*"),),
     ),
+    Known(
+        17,
+        "FetchSnapshot: errors",
+        "Kafka means to say what is wrong (SNAPSHOT_NOT_FOUND, FENCED_LEADER_EPOCH, ...), but its answer lacks the "
+        "bytes that the protocol demands and cannot be written: UNKNOWN_SERVER_ERROR and no topics is what arrives. "
+        "A request that names no partition ends its controller. klamm says what is wrong.",
+        (Place("quorum.snapshots"),),
+    ),
+    Known(
+        18,
+        "Fetch 4 to 6 of the metadata log",
+        "The log is known by its topic id, which Fetch has had since version 13; before, both refuse the request. "
+        "Versions 4 to 6 have no place to say so: Kafka answers with no topics, as if there were nothing to read, and "
+        "klamm closes the connection.",
+        (Place("quorum.fetches"),),
+    ),
+    Known(
+        19,
+        "BrokerRegistration for the id of a broker that is alone",
+        "While the broker in the process of the only controller is the only one, klamm gives it no session: it cannot "
+        "fall silent alone, and a broker that was killed may come back at once. A second broker that takes its id "
+        "is told what else is wrong with its registration; from Kafka it hears DUPLICATE_BROKER_REGISTRATION first.",
+        (Place("controllers.register_brokers", note="the id of a broker that lives"),),
+    ),
 )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from compat.access import OPEN, connect
 from compat.external import ExternalTarget
-from compat.targets import Target
+from compat.providers import OwnedTarget
 from klamm.kproto import records
 from klamm.kproto.apis import APIS
 from klamm.kproto.catalog import message_class
@@ -39,8 +39,12 @@ TIMESTAMP = 1_600_000_000_000
 
 _AFTER_FRAME_S = 0.3
 
+ON_CONTROLLER = " @controller"
 CLOSED = "closed"
 SILENT = "no answer"
+
+
+Show = Callable[[Any], Json]
 
 
 class Step(NamedTuple):
@@ -66,10 +70,16 @@ class Plan(NamedTuple):
 
     served: Mapping[int, range] | None = None
     """The versions that both brokers serve, by API key; None: all of the table's."""
+    served_by_controllers: Mapping[int, range] | None = None
+    """The same for their controllers' listeners."""
     is_short: bool = False
     """Only the lowest and the highest version, and few random requests."""
     token: str = ""
     """Stands before the names of topics and groups, for brokers that have served other runs."""
+
+    def on_controller(self) -> Plan:
+        """The same for requests to the controllers."""
+        return self._replace(served=self.served_by_controllers)
 
     def versions(self, request: type[Message], low: int = 0, high: int = 99) -> Sequence[int]:
         """The versions of an API to ask, between two bounds."""
@@ -109,20 +119,31 @@ def batch(*values: bytes | None, **options: Any) -> bytes:
     return records.build_batch(rows, **options)
 
 
+WHOLE = Plan()
+"""All versions of everything."""
+
+
 class Peer:
     """A recorded client with one connection, which it opens again after it was closed."""
 
-    def __init__(self, run: Run, client_id: str) -> None:
+    def __init__(self, run: Run, client_id: str, bootstrap: str, listener: str = "") -> None:
         self._run = run
+        self._bootstrap = bootstrap
+        self._listener = listener
+        self._plan = run.plan.on_controller() if listener else run.plan
         self.client_id = client_id
         self.timeout_s = ANSWER_TIMEOUT_S
         self._wire: WireClient | None = None
+
+    def versions(self, request: type[Message], low: int = 0, high: int = 99) -> Sequence[int]:
+        """The versions of an API to ask here, between two bounds."""
+        return self._plan.versions(request, low, high)
 
     def wire(self) -> WireClient:
         """The connection."""
         if self._wire is None:
             access = target.access if isinstance(target := self._run.target, ExternalTarget) else OPEN
-            self._wire = connect(target.bootstrap, self.timeout_s, self.client_id, access)
+            self._wire = connect(self._bootstrap, self.timeout_s, self.client_id, access)
         return self._wire
 
     @contextmanager
@@ -136,36 +157,44 @@ class Peer:
 
     def send(self, cls: type[Message], version: int, **values: Any) -> int:
         """Send a request (`fit`) without waiting; `receive` takes what this gives."""
-        if not self._run.plan.allows(cls, version):
-            raise NotServed(f"{cls.__schema__.name.removesuffix('Request')} {version} is not served by both")
+        if not self._plan.allows(cls, version):
+            raise NotServed(f"{self._name(cls)} {version} is not served by both")
         return self.wire().send(fit(cls, version, **values), version)
 
-    def receive(self, response: type[M], version: int, correlation_id: int, note: str = "") -> M | None:
+    def receive(
+        self, response: type[M], version: int, correlation_id: int, note: str = "", show: Show | None = None
+    ) -> M | None:
         """Record the answer that `send` has asked for, or its absence; None stands for no answer."""
         answer: M | None = None
         try:
             answer = self.wire().receive(response, version, correlation_id)
-            outcome = normal_form(answer, version, self._run.names)
+            outcome = show(answer) if show is not None else normal_form(answer, version, self._run.names)
         except TimeoutError:
             outcome = SILENT
             self.close()
         except (ConnectionError, OSError):
             outcome = CLOSED
             self.close()
-        self._run.record(response.__schema__.name.removesuffix("Response"), version, note, outcome)
+        self._run.record(self._name(response), version, note, outcome)
         return answer
 
-    def ask(self, cls: type[Message], version: int, note: str = "", **values: Any) -> Any:
-        """Send a request (`fit`) and record its answer, which is also given back: None when there was none."""
+    def ask(self, cls: type[Message], version: int, note: str = "", show: Show | None = None, **values: Any) -> Any:
+        """Send a request (`fit`) and record its answer, which is also given back: None when there was none.
+
+        `show` says what of the answer is recorded, where its normal form would be each broker's own.
+        """
         name = cls.__schema__.name.removesuffix("Request")
         response = message_class(f"{name}Response")
         try:
             correlation_id = self.send(cls, version, **values)
         except OSError:
             self.close()
-            self._run.record(name, version, note, CLOSED)
+            self._run.record(self._name(cls), version, note, CLOSED)
             return None
-        return self.receive(response, version, correlation_id, note)
+        return self.receive(response, version, correlation_id, note, show)
+
+    def _name(self, cls: type[Message]) -> str:
+        return cls.__schema__.name.removesuffix("Request").removesuffix("Response") + self._listener
 
     def close(self) -> None:
         """End the connection."""
@@ -177,13 +206,15 @@ class Peer:
 class Run:
     """What a case is given: a client that records, and set-up that does not."""
 
-    def __init__(self, target: Target, case: str, plan: Plan = Plan()) -> None:  # noqa: B008
+    def __init__(self, target: OwnedTarget, case: str, plan: Plan = WHOLE) -> None:
         self.target = target
         self.case = case
         self.plan = plan
-        data_dir = "" if isinstance(target, ExternalTarget) else str(target.data_dir)
         port = int(target.bootstrap.rpartition(":")[2])
-        self.names = Names(port, data_dir, f"{plan.token}{case}", now_ms=[time.time() * 1000])
+        self.names = Names(port, "", f"{plan.token}{case}", now_ms=[time.time() * 1000])
+        if not isinstance(target, ExternalTarget):
+            self.names.data_dir = str(target.data_dir)
+            self.names.controller_port = target.controller_port
         self.steps: list[Step] = []
         self._peers: list[Peer] = []
         self._topics = 0
@@ -194,7 +225,15 @@ class Run:
 
     def peer(self, client_id: str) -> Peer:
         """A client with a connection of its own."""
-        peer = Peer(self, client_id)
+        return self._peer(Peer(self, client_id, self.target.bootstrap))
+
+    def controller(self) -> Peer:
+        """A client of the controller's listener; its answers count as those of "API @controller"."""
+        if isinstance(self.target, ExternalTarget):
+            raise NotServed("the controller's listener of a server elsewhere is not known")
+        return self._peer(Peer(self, "compat", f"127.0.0.1:{self.target.controller_port}", ON_CONTROLLER))
+
+    def _peer(self, peer: Peer) -> Peer:
         self._peers.append(peer)
         return peer
 

@@ -110,14 +110,14 @@ def _report(
     usual = {name: case for name, case in cases.items() if name not in LIVELY}
     lively = {name: case for name, case in cases.items() if name in LIVELY}
     if usual or options.random:
-        with pairs.running(wanted) as pair:
+        with pairs.running(wanted, ends=broken) as pair:
             report |= {"target_name": pair.left.name, "against_name": pair.right.name}
             _run_cases(pair, usual, card, broken, options.short)
             if options.random:
                 report["random"] = search(pair, card, options.random, options.seed, _note)
             report |= coverage(pair, card)
     if lively:
-        with pairs.running(wanted, pairs.LIVELY) as pair:
+        with pairs.running(wanted, pairs.LIVELY, broken) as pair:
             _run_cases(pair, lively, card, broken, options.short)
     report |= {**card.as_json(), "broken": broken}
     report["suites"] = suite_runs.run(wanted, suites, _note)

@@ -11,24 +11,31 @@ from klamm.kproto.apis import APIS
 
 def coverage(pair: Pair, card: Card) -> dict[str, Any]:
     """`advertised`: API -> [low, high] of the left broker; `not_asked` and `absent`: rows of api and versions."""
-    asked = card.asked()
-    not_asked, absent = [], []
-    for key, versions in sorted(pair.left_serves.items()):
-        name = _name(key)
-        # Both claim Produce 0 to 2, for the sake of old librdkafka, and refuse them: odd_frames asks for those.
-        stable = range(APIS[key].low, APIS[key].high + 1) if key in APIS else versions
-        if missed := [version for version in versions if version in stable and (name, version) not in asked]:
-            not_asked.append({"api": name, "versions": missed})
-    for key, versions in sorted(pair.right_serves.items()):
-        ours = pair.left_serves.get(key, range(0))
-        if missing := [version for version in versions if version not in ours]:
-            absent.append({"api": _name(key), "versions": missing})
-    return {"advertised": _ranges(pair.left_serves), "not_asked": not_asked, "absent": absent}
+    advertised: dict[str, list[int]] = {}
+    not_asked: list[dict[str, Any]] = []
+    absent: list[dict[str, Any]] = []
+    for listener, (left, right) in pair.served.items():
+        for key, versions in sorted(left.items()):
+            name = _name(key, listener)
+            advertised[name] = [versions.start, versions.stop - 1]
+            if missed := [version for version in _stable(key, versions) if (name, version) not in card.asked()]:
+                not_asked.append({"api": name, "versions": missed})
+        absent += _absent(left, right, listener)
+    return {"advertised": advertised, "not_asked": not_asked, "absent": absent}
 
 
-def _name(key: int) -> str:
-    return APIS[key].name if key in APIS else f"key {key}"
+def _absent(left: Served, right: Served, listener: str) -> list[dict[str, Any]]:
+    rows = [
+        {"api": _name(key, listener), "versions": [v for v in versions if v not in left.get(key, range(0))]}
+        for key, versions in sorted(right.items())
+    ]
+    return [row for row in rows if row["versions"]]
 
 
-def _ranges(served: Served) -> dict[str, list[int]]:
-    return {_name(key): [versions.start, versions.stop - 1] for key, versions in sorted(served.items())}
+def _stable(key: int, versions: range) -> list[int]:
+    # Brokers claim Produce 0 to 2, for the sake of old librdkafka, and refuse them: odd_frames asks for those.
+    return [v for v in versions if key not in APIS or APIS[key].low <= v <= APIS[key].high]
+
+
+def _name(key: int, listener: str) -> str:
+    return (APIS[key].name if key in APIS else f"key {key}") + listener

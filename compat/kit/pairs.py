@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from compat import providers
 from compat.access import OPEN, Access, connect
-from compat.differential.run import Plan
+from compat.differential.run import ON_CONTROLLER, Plan
 from compat.external import ExternalTarget
 from compat.providers import OwnedTarget
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
@@ -45,18 +45,22 @@ class Pair(NamedTuple):
 
     left: OwnedTarget
     right: OwnedTarget
-    left_serves: Served
-    right_serves: Served
+    served: Mapping[str, tuple[Served, Served]]
+    """Listener ("" or ON_CONTROLLER) -> what left and right say they serve there."""
 
     def plan(self, *, is_short: bool = False) -> Plan:
         """Ask for what both serve. Names get a token of the run where a broker has a past."""
-        served = {
-            key: range(max(versions.start, other.start), min(versions.stop, other.stop))
-            for key, versions in self.left_serves.items()
-            if (other := self.right_serves.get(key)) is not None
-        }
         has_past = isinstance(self.left, ExternalTarget) or isinstance(self.right, ExternalTarget)
-        return Plan(served, is_short, f"kit-{secrets.token_hex(3)}-" if has_past else "")
+        token = f"kit-{secrets.token_hex(3)}-" if has_past else ""
+        return Plan(_common(*self.served[""]), _common(*self.served[ON_CONTROLLER]), is_short, token)
+
+
+def _common(left: Served, right: Served) -> Served:
+    return {
+        key: range(max(versions.start, other.start), min(versions.stop, other.stop))
+        for key, versions in left.items()
+        if (other := right.get(key)) is not None
+    }
 
 
 class Wanted(NamedTuple):
@@ -68,25 +72,41 @@ class Wanted(NamedTuple):
     access: Access = OPEN
 
 
-def serves(target: OwnedTarget) -> Served:
-    """What a running broker advertises."""
+def serves(target: OwnedTarget, listener: str = "") -> Served:
+    """What a running broker, or its controller, advertises; nothing where that is not known."""
     access = target.access if isinstance(target, ExternalTarget) else OPEN
-    with connect(target.bootstrap, 30.0, "compat", access) as wire:
+    if listener and isinstance(target, ExternalTarget):
+        return {}
+    address = f"127.0.0.1:{target.controller_port}" if listener else target.bootstrap
+    with connect(address, 30.0, "compat", access) as wire:
         answer = wire.ask(ApiVersionsRequest(), 0, ApiVersionsResponse)
     return {row.api_key: range(row.min_version, row.max_version + 1) for row in answer.api_keys}
 
 
+def pair_of(left: OwnedTarget, right: OwnedTarget) -> Pair:
+    """Two brokers that run, with what they serve."""
+    served = {listener: (serves(left, listener), serves(right, listener)) for listener in ("", ON_CONTROLLER)}
+    return Pair(left, right, served)
+
+
 @contextmanager
-def running(wanted: Wanted, settings: Mapping[str, str] = SETTINGS) -> Iterator[Pair]:
-    """Both brokers, from their start to their end."""
+def running(
+    wanted: Wanted, settings: Mapping[str, str] = SETTINGS, ends: dict[str, str] | None = None
+) -> Iterator[Pair]:
+    """Both brokers, from their start to their end. `ends` takes up who did not end well, in place of an exception."""
     left = providers.make(wanted.left, settings, wanted.provider, wanted.access)
     right = providers.make(wanted.right, settings, wanted.provider, wanted.access)
     try:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda target: target.start(), (left, right)))
-        yield Pair(left, right, serves(left), serves(right))
-        left.stop()
-        right.stop()
+        yield pair_of(left, right)
+        for target in (left, right):
+            try:
+                target.stop()
+            except RuntimeError as error:
+                if ends is None:
+                    raise
+                ends[f"the end of {target.name}"] = str(error)
     finally:
         left.remove()
         right.remove()

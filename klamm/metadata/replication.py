@@ -14,6 +14,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from klamm.kproto.messages.fetch_snapshot import FetchSnapshotRequest, FetchSnapshotResponse
+from klamm.kproto.messages.update_raft_voter import UpdateRaftVoterRequest
 from klamm.kproto.schema import Message, RecordBytes
 from klamm.log import upkeep
 from klamm.metadata.features import KRAFT_VERSION
@@ -152,6 +153,11 @@ class MetadataReplication:
             if isinstance(message, FetchSnapshotRequest) and error.code == errors.UNKNOWN_TOPIC_OR_PARTITION:
                 answer: Answer[Message] = Answer()
                 answer.resolve(_no_such_snapshot(message))
+                return answer
+            if isinstance(message, UpdateRaftVoterRequest):  # its answer tells the leader, whatever the error
+                answer = Answer()
+                hint = self._metadata_log.raft.hint(listener_name)
+                answer.resolve(wire.response_message(m.UpdateRaftVoterResponse(hint, error.code)))
                 return answer
             raise
         self._request_id += 1

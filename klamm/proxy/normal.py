@@ -47,7 +47,11 @@ UNORDERED = {
     "JoinGroup": ("members",),
     "Produce": ("responses", "partitionResponses"),
     "Fetch": ("nodeEndpoints",),
+    "ElectLeaders": ("replicaElectionResults", "partitionResult"),
+    "ListPartitionReassignments": ("topics", "partitions"),
+    "AlterReplicaLogDirs": ("results", "partitions"),
     "DescribeTopicPartitions": (),
+    "DescribeCluster": ("brokers",),
     "AlterClientQuotas": ("entries", "entity"),
     "DescribeClientQuotas": ("entries", "entity", "values"),
     "UpdateFeatures": ("results",),
@@ -71,6 +75,11 @@ _PRESENT_IF_POSITIVE = {
     "DescribeLogDirs": ("totalBytes", "usableBytes"),
     "DescribeQuorum": ("highWatermark", "logEndOffset", "lastFetchTimestamp", "lastCaughtUpTimestamp", "leaderEpoch"),
     "ApiVersions": ("finalizedFeaturesEpoch",),
+    "Vote": ("leaderEpoch",),
+    "BeginQuorumEpoch": ("leaderEpoch",),
+    "EndQuorumEpoch": ("leaderEpoch",),
+    "FetchSnapshot": ("leaderEpoch",),
+    "AllocateProducerIds": ("producerIdStart",),
 }
 """Numbers that tell how far or how large a broker happens to be: only the sign matters."""
 
@@ -87,6 +96,7 @@ class Names:
         self._now_ms = tuple(now_ms)
         self.port = port
         self.data_dir = data_dir
+        self.controller_port = -1
         self._case = case
         self._named: dict[tuple[str, object], str] = {}
         self._count: dict[str, int] = {}
@@ -197,8 +207,9 @@ def _records(value: str | None, names: Names) -> Json:
 RULES: dict[str, Callable[[Any, Names], Json]] = {
     "topicId": _topic_id,
     "clusterId": lambda value, names: value and names.name("cluster", value),
-    "port": lambda value, names: "<port>" if value == names.port else value,
+    "port": lambda value, names: {names.port: "<port>", names.controller_port: "<controller port>"}.get(value, value),
     "producerId": lambda value, names: value if value < 0 else names.name("producer", value),
+    "brokerEpoch": lambda value, names: value if value < 0 else names.name("epoch of a broker", value),
     "sessionId": lambda value, names: value and names.name("session", value),
     "memberId": _member,
     "leader": lambda value, names: _member(value, names) if isinstance(value, str) else value,

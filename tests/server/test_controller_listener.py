@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,12 @@ import pytest
 from klamm.kproto import apis, errors
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from klamm.kproto.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+from klamm.kproto.messages.envelope import EnvelopeRequest, EnvelopeResponse
+from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.kproto.messages.metadata import MetadataRequest
+from klamm.kproto.messages.update_raft_voter import UpdateRaftVoterRequest, UpdateRaftVoterResponse
+from klamm.kproto.messages.vote import VoteRequest, VoteResponse
+from klamm.kproto.uuids import METADATA_TOPIC_ID
 from klamm.testing import Cluster
 from klamm.testing.wire import WireClient
 
@@ -57,3 +63,72 @@ def test_describe_cluster_by_listener(
     assert response.error_code == code
     expected = [] if code else [controller[listener]]
     assert [f"{node.host}:{node.port}" for node in response.brokers] == expected
+
+
+def _vote() -> VoteRequest:
+    row = VoteRequest.TopicData.PartitionData(
+        partition_index=0, replica_epoch=0, replica_id=9, last_offset_epoch=0, last_offset=0
+    )
+    return VoteRequest(topics=[VoteRequest.TopicData(topic_name="__cluster_metadata", partitions=[row])])
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_the_leaders_address_is_told_where_there_is_room(controller: tuple[str, str], version: int) -> None:
+    with WireClient(controller[1]) as client:
+        answer = client.ask(_vote(), version, VoteResponse)
+    assert answer.topics[0].partitions[0].leader_id == 1
+    assert [f"{node.host}:{node.port}" for node in answer.node_endpoints] == ([controller[1]] if version else [])
+
+
+@pytest.mark.parametrize(("version", "code"), [(12, errors.INVALID_REQUEST), (13, errors.NONE), (18, errors.NONE)])
+def test_the_metadata_log_is_fetched_by_its_id(controller: tuple[str, str], version: int, code: int) -> None:
+    topic = FetchRequest.FetchTopic(
+        topic="__cluster_metadata",
+        topic_id=METADATA_TOPIC_ID,
+        partitions=[FetchRequest.FetchTopic.FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=100)],
+    )
+    request = FetchRequest(max_wait_ms=0, min_bytes=0, topics=[topic], forgotten_topics_data=[])
+    with WireClient(controller[1]) as client:
+        answer = client.ask(request, version, FetchResponse)
+    assert answer.error_code == code
+    assert len(answer.node_endpoints) == (1 if version >= 17 else 0)
+
+
+def test_a_voter_that_is_told_no_is_told_the_leader(controller: tuple[str, str]) -> None:
+    request = UpdateRaftVoterRequest(
+        cluster_id="AAAAAAAAAAAAAAAAAAAAAQ",
+        current_leader_epoch=1,
+        voter_id=9,
+        voter_directory_id=b"\x22" * 16,
+        listeners=[],
+        k_raft_version_feature=UpdateRaftVoterRequest.KRaftVersionFeature(
+            min_supported_version=0, max_supported_version=1
+        ),
+    )
+    with WireClient(controller[1]) as client:
+        answer = client.ask(request, 0, UpdateRaftVoterResponse)
+    assert answer.error_code == errors.INCONSISTENT_CLUSTER_ID
+    assert f"{answer.current_leader.host}:{answer.current_leader.port}" == controller[1]
+
+
+PRINCIPAL = b"\0\0\5User\x0aANONYMOUS\0\0"
+HEADER = struct.pack(">hhih", 19, 4, 7, -1)
+
+
+@pytest.mark.parametrize(
+    ("data", "principal", "code"),
+    [
+        (b"", PRINCIPAL, errors.UNSUPPORTED_VERSION),
+        (struct.pack(">hhih", 9999, 0, 7, -1), PRINCIPAL, errors.UNSUPPORTED_VERSION),
+        (struct.pack(">hhih", 18, 0, 7, -1), PRINCIPAL, errors.INVALID_REQUEST),
+        (HEADER, None, errors.PRINCIPAL_DESERIALIZATION_FAILURE),
+        (HEADER, b"\xff\xff", errors.PRINCIPAL_DESERIALIZATION_FAILURE),
+        (HEADER, PRINCIPAL[:-4], errors.PRINCIPAL_DESERIALIZATION_FAILURE),
+    ],
+)
+def test_envelopes_that_are_not_opened(
+    controller: tuple[str, str], data: bytes, principal: bytes | None, code: int
+) -> None:
+    request = EnvelopeRequest(request_data=data, request_principal=principal, client_host_address=b"\x7f\0\0\1")
+    with WireClient(controller[1]) as client:
+        assert client.ask(request, 0, EnvelopeResponse).error_code == code

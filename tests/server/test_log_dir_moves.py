@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from klamm.kproto import apis, errors
 from klamm.kproto.messages.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from klamm.kproto.messages.describe_log_dirs import DescribeLogDirsRequest
+from klamm.metadata.node_metadata import MetadataNode
 from klamm.server.handlers import alter_replica_log_dirs, describe_log_dirs
 from tests.server.replication_lab import TOPIC_ID, Lab, LabBroker, batch, eventually
 
@@ -24,6 +27,7 @@ def move(broker: LabBroker, path: str, topic: str = "t", index: int = 0) -> int:
     row = AlterReplicaLogDirsRequest.AlterReplicaLogDir
     topics = [row.AlterReplicaLogDirTopic(name=topic, partitions=[index])]
     request = AlterReplicaLogDirsRequest(dirs=[row(path=path, topics=topics)])
+    broker.broker.metadata = cast(MetadataNode, SimpleNamespace(image=broker.lab.image))
     answer = alter_replica_log_dirs.handle(broker.broker, broker.context(apis.ALTER_REPLICA_LOG_DIRS, 2), request)
     return answer.results[0].partitions[0].error_code
 
@@ -112,15 +116,22 @@ async def test_a_move_is_described_and_given_up(lab: Lab) -> None:
 async def test_refusals(lab: Lab) -> None:
     await lab.start(1, dirs=("/a", "/b"))
     lab.create([1])
-    assert move(lab[1], "/nowhere") == errors.KAFKA_STORAGE_ERROR
+    assert move(lab[1], "/nowhere") == errors.LOG_DIR_NOT_FOUND
+    assert move(lab[1], "/b/") == errors.LOG_DIR_NOT_FOUND
     assert move(lab[1], lab[1].log().log_dir.path) == errors.NONE
     assert move(lab[1], "/b", "long" * 60) == errors.INVALID_TOPIC_EXCEPTION
-    assert move(lab[1], "/b", index=7) == errors.REPLICA_NOT_AVAILABLE
+    assert move(lab[1], "/b", index=7) == errors.UNKNOWN_TOPIC_OR_PARTITION
+
+
+async def test_a_replica_of_another_broker_is_not_available(lab: Lab) -> None:
+    await lab.start(2, dirs=("/a", "/b"))
+    lab.create([2])
+    assert move(lab[1], "/b") == errors.REPLICA_NOT_AVAILABLE
 
 
 @pytest.mark.parametrize("path", ["/a", "/b"])
 async def test_a_replica_that_is_to_come_is_made_where_it_was_asked_to_be(lab: Lab, path: str) -> None:
     await lab.start(1, dirs=("/a", "/b"))
-    assert move(lab[1], path) == errors.REPLICA_NOT_AVAILABLE
+    assert move(lab[1], path) == errors.UNKNOWN_TOPIC_OR_PARTITION  # and yet it is kept in mind, as in Kafka
     lab.create([1])
     assert lab[1].log().log_dir.path == path

@@ -63,11 +63,13 @@ def _check_directories(request: BrokerRegistrationRequest, image: MetadataImage)
 
 
 def _check_features(request: BrokerRegistrationRequest, image: MetadataImage) -> None:
-    """Every finalized level must lie within what the broker offers; what it does not name counts as 0 to 0."""
+    """Every finalized level must lie within what the broker offers; what it does not name counts as 0 to 0.
+
+    A feature that the cluster does not know is at level 0, so that a broker that needs more of it is refused.
+    """
     offered = {f.name: (f.min_supported_version, f.max_supported_version) for f in request.features}
-    named = [name for name in image.features if name in offered]
-    for name in named:
-        _check_level(name, image.features[name], *offered[name])
+    for name, (low, high) in offered.items():
+        _check_level(name, image.features.get(name, 0), low, high)
     if METADATA_VERSION not in offered:
         raise _invalid("Request features do not contain 'metadata.version'")
     for name, level in image.features.items():

@@ -66,11 +66,11 @@ class ElectionControl:
     def elect_leaders(self, request: ElectLeadersRequest) -> Decision[ElectLeadersResponse, Message]:
         """Errors are told partition by partition; of all partitions (null) those that need no election are not told.
 
-        Raises KafkaError INVALID_REQUEST for an unknown election type, POLICY_VIOLATION for too many elections.
+        Raises KafkaError POLICY_VIOLATION for too many elections.
         """
         kind = request.election_type
         if kind not in _ELECTIONS:
-            raise KafkaError(errors.INVALID_REQUEST, f"Unknown election type {kind}")
+            return Decision(_no_such_election(request))
         records: list[Message] = []
         response = ElectLeadersResponse(throttle_time_ms=0, error_code=errors.NONE, replica_election_results=[])
         for name, partition_ids in self._asked(request):
@@ -146,3 +146,19 @@ def _told(partition_id: int, code: int, message: str | None = None) -> Elected:
     if code != errors.NONE and message is None:
         message = errors.info(code).message
     return Elected(partition_id=partition_id, error_code=code, error_message=message)
+
+
+def _no_such_election(request: ElectLeadersRequest) -> ElectLeadersResponse:
+    """An unknown election type: an error for the whole, and again for every partition that is named."""
+    message = f"Unknown election type {request.election_type}"
+    rows = [
+        ElectedTopic(
+            topic=topic.topic,
+            partition_result=[
+                ElectedTopic.PartitionResult(partition_id=i, error_code=errors.INVALID_REQUEST, error_message=message)
+                for i in topic.partitions
+            ],
+        )
+        for topic in request.topic_partitions or ()
+    ]
+    return ElectLeadersResponse(throttle_time_ms=0, error_code=errors.INVALID_REQUEST, replica_election_results=rows)

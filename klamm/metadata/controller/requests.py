@@ -37,7 +37,7 @@ def _register_controller(controller: Controller, request: Any) -> Decision[Any, 
         {f.name: VersionRange(f.min_supported_version, f.max_supported_version) for f in request.features},
     )
     return controller.controllers.register(registration).map(
-        lambda _: ControllerRegistrationResponse(throttle_time_ms=0, error_code=errors.NONE, error_message=None)
+        lambda _: ControllerRegistrationResponse(throttle_time_ms=0, error_code=errors.NONE, error_message="")
     )
 
 

@@ -225,8 +225,8 @@ def _the_partition(topics: Any, error_code: int = errors.INVALID_REQUEST) -> Any
         topic, row = topics[0], topics[0].partitions[0]
         name = next((getattr(topic, field) for field in ("topic_name", "name", "topic") if hasattr(topic, field)), "")
         index = next(getattr(row, f) for f in ("partition_index", "partition", "index") if hasattr(row, f))
-        # From v13 on Fetch names topics by id alone.
-        is_ours = getattr(topic, "topic_id", ZERO) == METADATA_TOPIC_ID or name == CLUSTER_METADATA
+        # Kafka knows the log by its id in a Fetch, which older versions than 13 cannot say.
+        is_ours = topic.topic_id == METADATA_TOPIC_ID if hasattr(topic, "topic_id") else name == CLUSTER_METADATA
         if is_ours and index == 0:
             return row
         raise KafkaError(error_code)

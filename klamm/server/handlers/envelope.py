@@ -13,6 +13,7 @@ from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.frame import read_request_header
 from klamm.kproto.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from klamm.kproto.schema import Message
+from klamm.kproto.state_files import DefaultPrincipalData
 from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.dispatch import encode_answer, refusal
@@ -21,11 +22,14 @@ from klamm.server.routes import Route, route
 
 
 async def handle(broker: Broker, context: RequestContext, request: EnvelopeRequest) -> EnvelopeResponse:
+    _check_principal(request.request_principal)
     frame = memoryview(bytes(request.request_data))
     try:
         header = read_request_header(frame)
     except ProtocolError as error:
-        raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
+        raise KafkaError(errors.UNSUPPORTED_VERSION, str(error)) from None
+    if header.api_key not in apis.APIS:
+        raise KafkaError(errors.UNSUPPORTED_VERSION, f"there is no API {header.api_key}")
     found = route(header.api_key, apis.CONTROLLER)
     if found is None or not found.api.forwardable or not found.api.low <= header.api_version <= found.api.high:
         raise KafkaError(errors.INVALID_REQUEST, "such a request is not forwarded")
@@ -57,6 +61,17 @@ async def _answer(broker: Broker, found: Route, context: RequestContext, frame: 
         answer = await answer
     assert isinstance(answer, Message)
     return answer
+
+
+def _check_principal(data: bytes | None) -> None:
+    """It is an int16 version and a DefaultPrincipalData. Raises KafkaError PRINCIPAL_DESERIALIZATION_FAILURE."""
+    raw = bytes(data or b"")
+    try:
+        if len(raw) < 2 or (version := int.from_bytes(raw[:2], "big", signed=True)) != 0:
+            raise ProtocolError("no principal of a known version")
+        DefaultPrincipalData.decode(raw[2:], version)
+    except ProtocolError as error:
+        raise KafkaError(errors.PRINCIPAL_DESERIALIZATION_FAILURE, str(error)) from None
 
 
 def _host(address: bytes) -> str:

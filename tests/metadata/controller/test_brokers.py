@@ -89,6 +89,10 @@ def test_new_broker() -> None:
         ({"features": OFFERED[1:]}, errors.UNSUPPORTED_VERSION),
         ({"features": [f for f in OFFERED if f.name != "metadata.version"]}, errors.INVALID_REGISTRATION),
         (
+            {"features": [*OFFERED, Feature(name="no.such", min_supported_version=1, max_supported_version=2)]},
+            errors.UNSUPPORTED_VERSION,
+        ),
+        (
             {"features": [Feature(name=f.name, min_supported_version=0, max_supported_version=0) for f in OFFERED]},
             errors.UNSUPPORTED_VERSION,
         ),

@@ -18,3 +18,15 @@ def test_nothing_to_elect(cluster: Cluster, wire: WireClient, version: int) -> N
     assert answer.error_code == errors.NONE
     codes = {row.partition_id: row.error_code for t in answer.replica_election_results for row in t.partition_result}
     assert codes == {0: errors.ELECTION_NOT_NEEDED, 7: errors.UNKNOWN_TOPIC_OR_PARTITION}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_election_type_that_does_not_exist(cluster: Cluster, wire: WireClient, version: int) -> None:
+    asked = [ElectLeadersRequest.TopicPartitions(topic="any", partitions=[0, 7])]
+    answer = wire.ask(ElectLeadersRequest(election_type=2, topic_partitions=asked), version, ElectLeadersResponse)
+    assert answer.error_code == errors.INVALID_REQUEST
+    [topic] = answer.replica_election_results
+    assert [(row.partition_id, row.error_code) for row in topic.partition_result] == [
+        (0, errors.INVALID_REQUEST),
+        (7, errors.INVALID_REQUEST),
+    ]
