@@ -10,18 +10,15 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from compat import targets
 from compat.damage.asking import TOPIC, Asking
 from compat.targets import KafkaTarget, KlammTarget
 
 PARTITIONS = 2
 _RECORDS = 40
 _METADATA = "__cluster_metadata-0"
-_START_TIMEOUT_S = 30.0
 Change = Callable[[Path], None]
 
 
@@ -171,8 +168,7 @@ class Node:
         shutil.copytree(self._places[case.is_clean], data)
         case.change(data)
         try:
-            with _short_start():
-                self.target.start()
+            self.target.start()
         except RuntimeError as error:
             return NodeOutcome(str(error).splitlines()[0], ())
         try:
@@ -189,15 +185,6 @@ class Node:
         finally:
             asking.close()
         return NodeOutcome("", tuple((row["latest"][1], len(row["records"]["batches"])) for row in told.values()))
-
-
-@contextmanager
-def _short_start() -> Iterator[None]:
-    before, targets.START_TIMEOUT_S = targets.START_TIMEOUT_S, _START_TIMEOUT_S
-    try:
-        yield
-    finally:
-        targets.START_TIMEOUT_S = before
 
 
 def choose(seed: int, count: int | None) -> list[NodeCase]:
