@@ -54,7 +54,7 @@ class LogDir:
         self.failure: OSError | None = None
         """What took the directory offline; None while it serves."""
         self.on_failure: Callable[[LogDir], None] | None = None
-        self.on_recovery_point_lowered: Callable[[LogDir], None] | None = None
+        self.on_recovery_point_lowered: Callable[[LogDir, bool], None] | None = None
         self.producer_id_expiration_ms = 86_400_000
         """A producer that has sent nothing for so long, by its records' time, is forgotten."""
         self._lock: Lock | None = None
@@ -146,10 +146,13 @@ class LogDir:
         path = f"{self.path}/{name}"
         self.flusher.submit(lambda: checkpoint.write_offsets(self.disk, path, offsets), done)
 
-    def recovery_point_lowered(self) -> None:
-        """A log was cut below its recovery point: the checkpoint must say so before anything is appended there."""
+    def recovery_point_lowered(self, *, is_start_lower: bool = False) -> None:
+        """A log was cut below its recovery point: the checkpoint must say so before anything is appended there.
+
+        `is_start_lower`: below its start offset, too. A start that lies beyond the end would cost it all its records.
+        """
         if self.on_recovery_point_lowered is not None:
-            self.on_recovery_point_lowered(self)
+            self.on_recovery_point_lowered(self, is_start_lower)
 
     # -- health --
 

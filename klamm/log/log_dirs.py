@@ -48,6 +48,10 @@ _CHECKPOINTS: Final[dict[str, Callable[[PartitionLog], int | None]]] = {
 }
 
 
+_GONE_MAX: Final = 4096
+"""Of so many deleted partitions it is remembered that the checkpoints tell of them."""
+
+
 def _signed(directory_id: bytes) -> tuple[int, int]:
     return int.from_bytes(directory_id[:8], "big", signed=True), int.from_bytes(directory_id[8:], "big", signed=True)
 
@@ -98,6 +102,8 @@ class LogDirs:
             directory.on_recovery_point_lowered = self._recovery_point_lowered
         self.logs: dict[TopicPartition, PartitionLog] = {}
         self._leaving: dict[TopicPartition, PartitionLog] = {}
+        self._gone: dict[LogDir, set[TopicPartition]] = {directory: set() for directory in self.directories}
+        """Partitions that are not there any more, and of which a directory's checkpoints may still tell."""
         self.metadata_log: PartitionLog | None = None
         self.cleaner: LogCleaner | None = None
         """Who compacts; it is told what happens to logs, and closed with them."""
@@ -249,6 +255,9 @@ class LogDirs:
             if directory.failure is None:
                 self._stray(directory, name, parsed.topic, parsed.partition)
         self._is_loaded = True
+        for plan in loading.plans:
+            told = plan.recovery_points.keys() | plan.log_starts.keys() | plan.high_watermarks.keys()
+            self._gone[plan.directory] |= told - self.logs.keys()
         self._take_back_recovery_points(loading)
 
     def _take_back_recovery_points(self, loading: Loading) -> None:
@@ -322,6 +331,8 @@ class LogDirs:
             self.flusher.drain()
         for directory in self._candidates(self.online, directory_id):
             try:
+                if (topic, partition) in self._gone[directory]:
+                    self._forget_gone(directory)
                 log = recovery.open_log(
                     directory, f"{directory.path}/{topic}-{partition}", topic, partition, config, topic_id=topic_id
                 )
@@ -359,13 +370,26 @@ class LogDirs:
         if log is None:
             return
         directory = log.log_dir
+        self._gone[directory].add((topic, partition))
         try:
+            if len(self._gone[directory]) > _GONE_MAX:
+                self._forget_gone(directory)
             begin_delete(directory, log.directory.rpartition("/")[2], topic, partition, log.config.file_delete_delay_ms)
             log.close_files()
         except OSError as error:
             raise directory.fail(error) from error
         if log.jobs:
             self._leaving[topic, partition] = log
+
+    def _forget_gone(self, directory: LogDir) -> None:
+        """Have the checkpoints tell nothing of partitions that are gone: a new one of that name may soon be there.
+
+        After a crash its records would be judged by the offsets of the old one. Raises OSError.
+        """
+        self.flusher.drain()  # an older state may be on its way
+        for name in _CHECKPOINTS:
+            self._write_checkpoint(directory, name)
+        self._gone[directory].clear()
 
     # -- failing --
 
@@ -396,8 +420,10 @@ class LogDirs:
         """Every `log.flush.offset.checkpoint.interval.ms` (60 s)."""
         self._checkpoint(checkpoint.RECOVERY_POINT)
 
-    def _recovery_point_lowered(self, directory: LogDir) -> None:
+    def _recovery_point_lowered(self, directory: LogDir, is_start_lower: bool = False) -> None:
         try:
+            if is_start_lower:
+                self._write_checkpoint(directory, checkpoint.LOG_START_OFFSET)
             self._write_checkpoint(directory, checkpoint.RECOVERY_POINT)
             if self.cleaner is not None:
                 self.cleaner.log_was_cut(directory)

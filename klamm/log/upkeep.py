@@ -327,9 +327,9 @@ def truncate_fully(log: PartitionLog, offset: int) -> None:
     log.segments.add(fresh)
     log.activate(fresh)
     log.has_new_files = True
-    log.log_start_offset = offset
+    is_start_lower, log.log_start_offset = offset < log.log_start_offset, offset
     log.epochs.clear()
-    _set_end(log, offset, synced_offset)
+    _set_end(log, offset, synced_offset, is_start_lower=is_start_lower)
 
 
 def _settle(log: PartitionLog) -> None:
@@ -358,7 +358,7 @@ def _remove_snapshots(log: PartitionLog) -> None:
             disk.remove(f"{log.directory}/{name}")
 
 
-def _set_end(log: PartitionLog, end_offset: int, synced_offset: int) -> None:
+def _set_end(log: PartitionLog, end_offset: int, synced_offset: int, *, is_start_lower: bool = False) -> None:
     from klamm.log.producer_replay import rebuild_producers
 
     log.forget_positions()
@@ -371,9 +371,10 @@ def _set_end(log: PartitionLog, end_offset: int, synced_offset: int) -> None:
         rebuild_producers(log)
     except OSError as error:
         raise log.log_dir.fail(error) from error
-    log.log_dir.recovery_point_lowered()
     # A batch that held the log start in its middle may have gone: the start goes back with it, as in Kafka.
+    is_start_lower = is_start_lower or end_offset < log.log_start_offset
     log.log_start_offset = min(log.log_start_offset, end_offset)
+    log.log_dir.recovery_point_lowered(is_start_lower=is_start_lower)
     log.high_watermark = max(log.log_start_offset, min(log.high_watermark, end_offset))
     log.update_last_stable_offset()
 

@@ -11,7 +11,7 @@ import pytest
 
 from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
-from klamm.log import upkeep
+from klamm.log import log_dirs, upkeep
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import DeferredIo, ThreadIo
 from klamm.log.log_config import LogConfig
@@ -261,6 +261,71 @@ def test_the_metadata_log(lab: Any) -> None:
     dirs.close(1)
     dirs = lab.started()
     assert not dirs.logs and dirs.open_metadata_log(LogConfig()).log_end_offset == 3
+
+
+@pytest.mark.parametrize("restarts_between", [False, True])
+def test_a_new_partition_is_not_judged_by_what_the_checkpoints_said_of_an_old_one(
+    lab: Any, restarts_between: bool
+) -> None:
+    """A topic is deleted and made again, and the node is killed before the next checkpoints."""
+    dirs = lab.started()
+    old = dirs.create("t", 0, ID, LogConfig())
+    for _ in range(20):
+        lab.append(old)
+    upkeep.flush(old)
+    upkeep.delete_records(old, 15)
+    dirs.checkpoint_recovery_points()
+    dirs.checkpoint_log_start_offsets()
+    dirs.checkpoint_high_watermarks()
+    dirs.delete("t", 0)
+    if restarts_between:
+        crash(dirs)
+        dirs = lab.dirs()
+        dirs.open()
+        dirs.load()
+    new = dirs.create("t", 0, OTHER, LogConfig())
+    for _ in range(4):
+        lab.append(new)
+    crash(dirs)
+    again = lab.dirs()
+    again.open()
+    again.load()
+    log = again.get("t", 0)
+    assert log is not None
+    assert (log.log_start_offset, log.log_end_offset, log.recovery_point, log.high_watermark) == (0, 4, 0, 0)
+
+
+def test_checkpoints_forget_deleted_partitions_in_time(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_dirs, "_GONE_MAX", 3)
+    dirs = lab.started()
+    for n in range(4):
+        dirs.create("t", n, ID, LogConfig())
+    dirs.checkpoint_recovery_points()
+    for n in range(4):
+        assert b"t 3" in lab.disk.read("/data/recovery-point-offset-checkpoint")
+        dirs.delete("t", n)
+    assert lab.disk.read("/data/recovery-point-offset-checkpoint") == b"0\n0\n"
+
+
+def test_a_start_that_goes_back_is_checkpointed_at_once(lab: Any) -> None:
+    """A follower of a leader that was elected uncleanly: its log may end below where its own began."""
+    dirs = lab.started()
+    log = dirs.create("t", 0, ID, LogConfig())
+    upkeep.truncate_fully(log, 100)
+    for _ in range(10):
+        lab.append(log)
+    upkeep.delete_records(log, 105)
+    dirs.checkpoint_log_start_offsets()
+    upkeep.truncate_to(log, 50)
+    for _ in range(10):
+        lab.append(log)
+    upkeep.flush(log)
+    crash(dirs)
+    again = lab.dirs()
+    again.open()
+    again.load()
+    log = again.logs["t", 0]
+    assert (log.log_start_offset, log.log_end_offset) == (50, 60)
 
 
 def test_a_truncation_lowers_the_checkpoint_at_once(lab: Any) -> None:
