@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from compat.cluster import ClusterTarget
+from compat.cluster_kill import loaded_cluster
 from compat.cluster_kill.__main__ import cluster_of
 from compat.cluster_kill.loaded_cluster import TOPIC, spread
 from compat.cluster_kill.loop import KILL, PAUSE, ClusterKiller
 from compat.cluster_kill.replicas import differences
 from compat.cluster_kill.timed_ledger import TimedLedger
 from compat.cluster_kill.wire import Partition, View
+from compat.kill_loop.asking import wait_for
 from klamm.kproto.record_codec import Record
 from klamm.kproto.records import build_batch
 
@@ -129,8 +133,9 @@ def test_three_faults(cluster: ClusterTarget) -> None:
     assert totals["times"]["writable after SIGKILL"]["count"] + totals["times"]["writable after SIGSTOP"]["count"] == 3
 
 
-def test_what_all_replicas_have_forgotten_is_found(cluster: ClusterTarget) -> None:
+def test_what_all_replicas_have_forgotten_is_found(cluster: ClusterTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     """All nodes die with the node that is killed, and all come back without the newer half of one partition."""
+    monkeypatch.setattr(loaded_cluster, "wait_for", partial(wait_for, timeout_s=20))
     killer = ClusterKiller(cluster, seed=1, rate=1000, faults=(KILL,))
     forgetful: Any = cluster.nodes
 
@@ -151,4 +156,5 @@ def test_what_all_replicas_have_forgotten_is_found(cluster: ClusterTarget) -> No
     finally:
         for node in forgetful.values():
             del node.kill, node.start
+        atexit.unregister(kill_all)
     assert killer.ledger.violations
