@@ -133,10 +133,19 @@ def rebuild_producers(log: PartitionLog) -> None:
     disk, directory = log.log_dir.disk, log.directory
     forget_before_ms = log.log_dir.clock.time_ms() - log.log_dir.producer_id_expiration_ms
     snapshots = Snapshots(disk, directory, disk.list_directory(directory), forget_before_ms)
-    snapshots.keep_between(log.log_start_offset, log.log_end_offset)
-    log.snapshot_offset = load_producers(
-        log.producers, list(log.segments), snapshots, log.log_start_offset, log.log_end_offset
-    )
+    start, end = log.log_start_offset, log.log_end_offset
+    snapshots.keep_between(start, end)
+    producers, segments, newest = log.producers, list(log.segments), snapshots.newest(start)
+    if not producers.producers and not producers.has_transactions:
+        producers.clear()  # nobody has sent anything, so nobody's batches were cut
+        producers.map_end_offset, log.snapshot_offset = end, newest
+        return
+    offset = producers.go_back(end, forget_before_ms)
+    if offset is None or offset < newest:
+        log.snapshot_offset = load_producers(producers, segments, snapshots, start, end)
+        return
+    replay(producers, covering(segments, offset), offset)
+    producers.map_end_offset, log.snapshot_offset = end, newest
 
 
 def load_producers(

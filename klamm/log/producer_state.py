@@ -7,6 +7,7 @@ producers (KIP-98, KIP-360, KIP-890).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -17,6 +18,9 @@ from klamm.log.txn_index import AbortedTxn
 from klamm.log.verification import Verification
 
 BATCHES_KEPT: Final = 5
+MARK_EVERY: Final = 512
+"""Batches between two marks; more where there are more producers, so that a batch costs the same."""
+_MARKS_KEPT: Final = 8
 NO_TXN: Final = -1
 
 
@@ -86,6 +90,18 @@ class ProducerStateEntry:
                     return batch
         return None
 
+    def copy(self) -> ProducerStateEntry:
+        """One that stays as this one is now."""
+        copied = ProducerStateEntry(
+            self.producer_id,
+            self.producer_epoch,
+            self.coordinator_epoch,
+            self.last_timestamp,
+            self.current_txn_first_offset,
+        )
+        copied.batches = list(self.batches)
+        return copied
+
     def raise_epoch(self, producer_epoch: int) -> None:
         if producer_epoch != self.producer_epoch:
             self.producer_epoch = producer_epoch
@@ -101,10 +117,30 @@ class CompletedTxn(NamedTuple):
     is_aborted: bool
 
 
-class ProducerState:
-    """All producers of one log, and from it the first offset that `read_committed` must not pass."""
+class _Mark(NamedTuple):
+    """The state below an offset."""
 
-    __slots__ = ("_ongoing", "_unreplicated", "map_end_offset", "must_verify", "producers", "verifications")
+    offset: int
+    entries: list[ProducerStateEntry]
+    unreplicated: dict[int, int]
+
+
+class ProducerState:
+    """All producers of one log, and from it the first offset that `read_committed` must not pass.
+
+    It remembers how it was at a few recent offsets: a log whose end is cut need not be read from its last snapshot on.
+    """
+
+    __slots__ = (
+        "_marks",
+        "_ongoing",
+        "_unmarked",
+        "_unreplicated",
+        "map_end_offset",
+        "must_verify",
+        "producers",
+        "verifications",
+    )
 
     def __init__(self) -> None:
         self.producers: dict[int, ProducerStateEntry] = {}
@@ -115,6 +151,8 @@ class ProducerState:
         self.must_verify = False
         """Whether a transaction needs a `Verification` to begin here, as on a broker."""
         self.verifications: dict[int, Verification] = {}
+        self._marks: deque[_Mark] = deque(maxlen=_MARKS_KEPT)
+        self._unmarked = 0
 
     def check(
         self, producer_id: int, producer_epoch: int, first_sequence: int, last_sequence: int, is_transactional: bool
@@ -222,6 +260,9 @@ class ProducerState:
         is_transactional: bool,
     ) -> None:
         """A data batch of a producer is in the log. Unchecked: the log is right."""
+        self._unmarked += 1
+        if self._unmarked >= MARK_EVERY and self._unmarked >= len(self.producers):
+            self._mark(first_offset)
         entry = self.producers.get(producer_id)
         if entry is None:
             entry = self.producers[producer_id] = ProducerStateEntry(producer_id, producer_epoch)
@@ -299,6 +340,29 @@ class ProducerState:
     def load(self, entries: Iterator[ProducerStateEntry] | list[ProducerStateEntry], end_offset: int) -> None:
         """Replace the state by that of a snapshot taken at `end_offset`."""
         self.clear()
+        self._fill(entries, end_offset)
+
+    def _mark(self, offset: int) -> None:
+        entries = [entry.copy() for entry in self.producers.values()]
+        self._marks.append(_Mark(offset, entries, dict(self._unreplicated)))
+        self._unmarked = 0
+
+    def go_back(self, offset: int, forget_before_ms: int) -> int | None:
+        """Be again as at the last mark up to `offset`, without producers that are not alive; the mark's offset.
+
+        None without one: nothing has changed then.
+        """
+        while self._marks and self._marks[-1].offset > offset:
+            self._marks.pop()
+        if not self._marks:
+            return None
+        marks, mark = self._marks.copy(), self._marks[-1]
+        self.load([entry.copy() for entry in mark.entries if entry.is_alive(forget_before_ms)], mark.offset)
+        self._unreplicated.update(mark.unreplicated)
+        self._marks = marks
+        return mark.offset
+
+    def _fill(self, entries: Iterator[ProducerStateEntry] | list[ProducerStateEntry], end_offset: int) -> None:
         for entry in entries:
             self.producers[entry.producer_id] = entry
         open_txns = [e for e in self.producers.values() if e.current_txn_first_offset != NO_TXN]
@@ -317,6 +381,8 @@ class ProducerState:
         self.producers.clear()
         self._ongoing.clear()
         self._unreplicated.clear()
+        self._marks.clear()
+        self._unmarked = 0
         self.map_end_offset = 0
 
 
