@@ -35,7 +35,9 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
-    parser.add_argument("action", nargs="?", choices=("run", "replay", "show"), default="run", metavar="replay|show")
+    parser.add_argument(
+        "action", nargs="?", choices=("replay", "show"), metavar="replay|show", help="say a trace again, or print it"
+    )
     parser.add_argument("trace", nargs="?", metavar="TRACE", help="the trace to replay or to show")
     parser.add_argument("--listen", metavar="HOST:PORT", help="where clients connect; port 0 picks a free one")
     parser.add_argument("--to", metavar="HOST:PORT", help="a server of the cluster")
@@ -51,6 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON objects, one a line")
     parser.add_argument("--ready-file", metavar="FILE", help="written as JSON once the proxy listens")
+    parser.add_argument("--pace", action="store_true", help="replay: keep the recorded distances in time too")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="replay: how long to wait for an answer (30)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,6 +68,10 @@ def run(args: argparse.Namespace) -> int:
     from klamm.proxy.trace import TraceError
 
     try:
+        if args.action is not None:
+            from klamm.cli.proxy_trace import run_trace
+
+            return run_trace(args, parse_address(args.to) if args.to else None)
         if args.listen is None or args.to is None:
             raise RuleError("--listen and --to are needed")
         listen, to = parse_address(args.listen), parse_address(args.to)

@@ -268,6 +268,13 @@ def set_log_append_time(buffer: bytearray | memoryview, timestamp: int) -> None:
         _UINT32.pack_into(buffer, CRC_AT, crc32c(view[ATTRIBUTES_AT:]))
 
 
+def set_producer_id(buffer: bytearray | memoryview, producer_id: int) -> None:
+    """Have the one batch in `buffer` come from another producer; the CRC is made anew."""
+    _INT64.pack_into(buffer, PRODUCER_ID_AT, producer_id)
+    with memoryview(buffer) as view:
+        _UINT32.pack_into(buffer, CRC_AT, crc32c(view[ATTRIBUTES_AT:]))
+
+
 def payload(batch: Batch, size_bytes_max: int = codecs.DECOMPRESSED_SIZE_BYTES_MAX) -> bytes:
     """The records of a version 2 batch, decompressed. Raises CompressionError."""
     return codecs.decompress(batch.attributes & COMPRESSION_MASK, batch.view[HEADER_SIZE:], size_bytes_max)

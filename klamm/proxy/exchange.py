@@ -6,7 +6,7 @@ Reading is lenient: whatever is no request of a known API and version still has 
 from __future__ import annotations
 
 import struct
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klamm.kproto import apis
 from klamm.kproto.apis import APIS, Api
@@ -15,6 +15,9 @@ from klamm.kproto.codec_reader import read_uvarint
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import read_request_header
 from klamm.kproto.schema import Message
+
+if TYPE_CHECKING:
+    from klamm.proxy.rules import Rule
 
 _HEADER: Final = struct.Struct(">hhih")
 _INT16: Final = struct.Struct(">h")
@@ -62,7 +65,7 @@ class Exchange:
         self.answer: bytes | memoryview | None = None
         self.own_answer: bytes | None = None
         """An answer that the proxy gives in place of the server."""
-        self.rule: Any = None
+        self.rule: Rule | None = None
         """The fault that is to happen to this exchange."""
         self.fault = ""
         """What was done to it, in words."""

@@ -80,15 +80,13 @@ class Faults:
 
     def forward(self, link: Link, exchange: Exchange) -> bool:
         """Prepare what concerns the request as a whole; False when it is not to go to the server."""
-        rule: Rule = exchange.rule
+        rule = exchange.rule
+        assert rule is not None
         if rule.do == rules.ERROR:
             return self._forward_error(link, exchange, rule)
-        if rule.side == rules.REQUEST and rule.do == rules.DROP:
-            return False
-        if rule.side == rules.REQUEST and rule.do == rules.CLOSE:
+        if rule.keeps_request and rule.do == rules.CLOSE:
             link.close()
-            return False
-        return True
+        return not rule.keeps_request
 
     def _forward_error(self, link: Link, exchange: Exchange, rule: Rule) -> bool:
         if rule.is_forwarded or exchange.api is None:
@@ -109,7 +107,8 @@ class Faults:
 
     def send_request(self, exchange: Exchange, lane: Lane, chunks: Chunks) -> bool:
         """Send a request whose own way is disturbed; False when it is not."""
-        rule: Rule = exchange.rule
+        rule = exchange.rule
+        assert rule is not None
         if rule.side != rules.REQUEST or rule.do == rules.ERROR:
             return False
         self._send(rule, lane, lane.hold(), chunks)
@@ -117,7 +116,8 @@ class Faults:
 
     def send_answer(self, exchange: Exchange, lane: Lane, held: Held, chunks: Chunks) -> None:
         """Send an answer in the place that is held for it, as the rule says."""
-        rule: Rule = exchange.rule
+        rule = exchange.rule
+        assert rule is not None
         if rule.do == rules.ERROR:
             held.data = self._with_error(exchange, rule, chunks)
             lane.ready(held)

@@ -36,20 +36,42 @@ _LANE: Final = 2
 """Why reading is paused, a bit each: the other side's socket is full, or what waits for it is too much."""
 
 
+class Seen(Protocol):
+    """What a watcher sees of a connection; `pending`: the requests without an answer."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def to(self) -> Address: ...
+
+    @property
+    def client_address(self) -> Address: ...
+
+    @property
+    def pending(self) -> deque[Exchange]: ...
+
+    @property
+    def is_raw(self) -> bool: ...
+
+    @property
+    def raw_bytes(self) -> list[int]: ...
+
+
 class Watcher(Protocol):
     """Who is told of what passes: the frames stand in `exchange.frame` and `exchange.answer`, as they came."""
 
-    def opened(self, link: Link) -> None: ...
+    def opened(self, link: Seen) -> None: ...
 
-    def asked(self, link: Link, exchange: Exchange) -> None: ...
+    def asked(self, link: Seen, exchange: Exchange) -> None: ...
 
-    def answered(self, link: Link, exchange: Exchange, took_ms: float) -> None: ...
+    def answered(self, link: Seen, exchange: Exchange, took_ms: float) -> None: ...
 
-    def closed(self, link: Link, who: str) -> None:
+    def closed(self, link: Seen, who: str) -> None:
         """`who` closed it; `link.pending` still has the requests without an answer."""
         ...
 
-    def said(self, link: Link, text: str) -> None:
+    def said(self, link: Seen, text: str) -> None:
         """Something that a person should know of this connection."""
         ...
 
@@ -217,23 +239,20 @@ class Link:
         around = self._around
         exchange = read_exchange(frame)
         exchange.sent_ms = around.clock.monotonic_ms()
-        if around.watcher is not None:
-            exchange.frame = data
-            around.watcher.asked(self, exchange)
         chunks = (_SIZE.pack(len(data)), data)
-        if around.faults is not None:
+        if around.watcher is not None or around.faults is not None:
             exchange.frame = data
+        if around.faults is not None:
             around.faults.choose(self, exchange)
-            if exchange.rule is not None and not around.faults.forward(self, exchange):
-                self._own_answers()
-                return
+        if around.watcher is not None:
+            around.watcher.asked(self, exchange)
+        faults = around.faults if exchange.rule is not None else None
+        if faults is not None and not faults.forward(self, exchange):
+            self._own_answers()
+            return
         if exchange.has_answer:
             self.pending.append(exchange)
-        if (
-            exchange.rule is None
-            or not around.faults
-            or not around.faults.send_request(exchange, self._to_server, chunks)
-        ):
+        if faults is None or not faults.send_request(exchange, self._to_server, chunks):
             self._to_server.put(*chunks)
 
     def expect(self, exchange: Exchange) -> None:

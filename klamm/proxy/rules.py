@@ -95,6 +95,11 @@ class Rule:
         )
 
     @property
+    def keeps_request(self) -> bool:
+        """Whether a request that it is for never reaches the server."""
+        return self.side == REQUEST and self.do in (DROP, CLOSE)
+
+    @property
     def looks_inside(self) -> bool:
         """Whether the body has to be read."""
         return self.topic is not None or self.group is not None

@@ -18,7 +18,7 @@ from klamm.proxy.secrets import hide_secrets
 from klamm.proxy.subjects import TopicNames, errors_in, subjects, topics_text
 
 if TYPE_CHECKING:
-    from klamm.proxy.link import Link
+    from klamm.proxy.link import Seen
     from klamm.seams import Clock
 
 SUMMARY, FULL, NONE = "summary", "full", "none"
@@ -31,7 +31,7 @@ class Shower:
 
     def __init__(
         self,
-        write: Callable[[str], None],
+        write: Callable[[str], object],
         clock: Clock,
         names: TopicNames,
         *,
@@ -43,11 +43,11 @@ class Shower:
 
     # -- as a watcher --
 
-    def opened(self, link: Link) -> None:
+    def opened(self, link: Seen) -> None:
         text = f"opened by {_address(link.client_address)} to {_address(link.to)}"
         self._tell(link.id, "open", text, client=_address(link.client_address), to=_address(link.to))
 
-    def asked(self, link: Link, exchange: Exchange) -> None:
+    def asked(self, link: Seen, exchange: Exchange) -> None:
         fields = self._head(exchange, exchange.size_bytes)
         message = self._decoded(exchange, is_answer=False)
         words = [_size(exchange.size_bytes), exchange.client_id or "-"]
@@ -66,7 +66,7 @@ class Shower:
             link.id, "request", f"> {_title(exchange)}  {'  '.join(words)}", client_id=exchange.client_id, **fields
         )
 
-    def answered(self, link: Link, exchange: Exchange, took_ms: float) -> None:
+    def answered(self, link: Seen, exchange: Exchange, took_ms: float) -> None:
         assert exchange.answer is not None
         size = len(exchange.answer)
         fields = {**self._head(exchange, size), "took_ms": round(took_ms, 3)}
@@ -83,7 +83,7 @@ class Shower:
             fields["fault"] = exchange.fault
         self._tell(link.id, "answer", f"< {_title(exchange)}  {'  '.join(words)}", **fields)
 
-    def closed(self, link: Link, who: str) -> None:
+    def closed(self, link: Seen, who: str) -> None:
         unanswered = [exchange for exchange in link.pending if exchange.has_answer]
         text = f"closed by the {who}"
         if unanswered:
@@ -96,7 +96,7 @@ class Shower:
             fields["unread_bytes"] = link.raw_bytes
         self._tell(link.id, "close", text, **fields)
 
-    def said(self, link: Link, text: str) -> None:
+    def said(self, link: Seen, text: str) -> None:
         self._tell(link.id, "note", text, text=text)
 
     # -- words --
@@ -162,23 +162,23 @@ class Watchers:
     def __init__(self, *watchers: Any) -> None:
         self._watchers = watchers
 
-    def opened(self, link: Link) -> None:
+    def opened(self, link: Seen) -> None:
         for watcher in self._watchers:
             watcher.opened(link)
 
-    def asked(self, link: Link, exchange: Exchange) -> None:
+    def asked(self, link: Seen, exchange: Exchange) -> None:
         for watcher in self._watchers:
             watcher.asked(link, exchange)
 
-    def answered(self, link: Link, exchange: Exchange, took_ms: float) -> None:
+    def answered(self, link: Seen, exchange: Exchange, took_ms: float) -> None:
         for watcher in self._watchers:
             watcher.answered(link, exchange, took_ms)
 
-    def closed(self, link: Link, who: str) -> None:
+    def closed(self, link: Seen, who: str) -> None:
         for watcher in self._watchers:
             watcher.closed(link, who)
 
-    def said(self, link: Link, text: str) -> None:
+    def said(self, link: Seen, text: str) -> None:
         for watcher in self._watchers:
             watcher.said(link, text)
 

@@ -14,7 +14,7 @@ from klamm.proxy.exchange import Exchange, answer_start
 from klamm.proxy.secrets import hide_secrets, may_bear_secrets
 
 if TYPE_CHECKING:
-    from klamm.proxy.link import Link
+    from klamm.proxy.link import Seen
     from klamm.seams import Clock
 
 FORMAT: Final = 1
@@ -60,33 +60,39 @@ class TraceWriter:
     def _line(self, fields: dict[str, Any]) -> None:
         self._write_line(json.dumps(fields, separators=(",", ":")) + "\n")
 
-    def _event(self, link: Link, kind: str, **fields: Any) -> None:
+    def _event(self, link: Seen, kind: str, **fields: Any) -> None:
         at_ms = round(self._clock.monotonic_ms() - self._began_ms, 3)
         self._line({"at_ms": at_ms, "connection": link.id, "event": kind, **fields})
 
-    def opened(self, link: Link) -> None:
+    def opened(self, link: Seen) -> None:
         self._event(link, OPEN, to=f"{link.to[0]}:{link.to[1]}")
 
-    def asked(self, link: Link, exchange: Exchange) -> None:
+    def asked(self, link: Seen, exchange: Exchange) -> None:
+        fields = self._frame(exchange, exchange.frame, is_answer=False)
+        if exchange.rule is not None and exchange.rule.keeps_request:
+            fields["dropped"] = True
         self._event(
             link,
             REQUEST,
             api=exchange.name,
             version=exchange.version,
             correlation_id=exchange.correlation_id,
-            **self._frame(exchange, exchange.frame, is_answer=False),
+            client_id=exchange.client_id,
+            **fields,
         )
 
-    def answered(self, link: Link, exchange: Exchange, took_ms: float) -> None:
+    def answered(self, link: Seen, exchange: Exchange, took_ms: float) -> None:
         fields = self._frame(exchange, exchange.answer, is_answer=True)
         if exchange.fault:
             fields["fault"] = exchange.fault
+        if exchange.own_answer is not None:
+            fields["own"] = True
         self._event(link, ANSWER, correlation_id=exchange.correlation_id, **fields)
 
-    def closed(self, link: Link, who: str) -> None:
+    def closed(self, link: Seen, who: str) -> None:
         self._event(link, CLOSE, by=who)
 
-    def said(self, link: Link, text: str) -> None:
+    def said(self, link: Seen, text: str) -> None:
         self._event(link, NOTE, text=text)
 
     def _frame(self, exchange: Exchange, frame: bytes | memoryview | None, *, is_answer: bool) -> dict[str, Any]:
