@@ -91,7 +91,10 @@ async def test_what_an_older_connection_still_waits_for_ends_nothing(lab: Lab) -
     lab.change(isr=[1])
     old, new = FollowerConnection(lab), FollowerConnection(lab)
     await old.settle()
-    waiting = old.send(wait_ms=50)
+    waiting = old.send(wait_ms=100)
+    lab.fence(2, -1)
+    await new.settle()
+    await eventually(lambda: 2 in lab[1].replicas.get("t", 0).isr)
     await new.settle()
     await waiting
     following = new.send()
