@@ -121,12 +121,18 @@ class Replicas:
 
     def _why_not_by_id(self, topic_id: bytes, index: int) -> int:
         image = self.image
-        topic = image.topics.by_id.get(topic_id) if image is not None else None
+        if image is None:
+            return errors.NOT_LEADER_OR_FOLLOWER
+        topic = image.topics.by_id.get(topic_id)
         return errors.UNKNOWN_TOPIC_ID if topic is None else self._why_not(topic.name, index)
 
     def _why_not(self, topic: str, index: int) -> int:
         image = self.image
-        known = image.topics.by_name.get(topic) if image is not None else None
+        if image is None:
+            # What this broker led before it was started again it does not serve yet; that there is no such topic
+            # would be a lie.
+            return errors.NOT_LEADER_OR_FOLLOWER
+        known = image.topics.by_name.get(topic)
         if known is None or index not in known.partitions:
             return errors.UNKNOWN_TOPIC_OR_PARTITION
         if (topic, index) in self._offline:

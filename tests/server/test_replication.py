@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from klamm.kproto import errors, records
+from klamm.kproto.errors import KafkaError
 from klamm.server.partition import Partition
-from tests.server.replication_lab import TOPIC_ID, Lab, LabBroker, batch, eventually
+from klamm.server.replicas import Replicas
+from tests.server.replication_lab import TOPIC, TOPIC_ID, Lab, LabBroker, batch, eventually
 
 
 @pytest.fixture
@@ -355,3 +357,14 @@ async def test_throttled_replicas_catch_up_slowly(lab: Lab) -> None:
     assert lab[2].log().log_end_offset == 0
     lab.publish(ConfigRecord(resource_type=4, resource_name="1", name="leader.replication.throttled.rate", value=None))
     await eventually(lambda: lab[2].log().log_end_offset == 5)
+
+
+async def test_before_it_follows_the_metadata_a_broker_denies_no_topic(lab: Lab) -> None:
+    """Clients come to the partitions that it led before it was started again: they are to look for the leader anew."""
+    await lab.start(1)
+    broker = lab[1]
+    starting = Replicas(1, broker.log_dirs, broker.broker.settings)
+    for look in (lambda: starting.get(TOPIC, 0), lambda: starting.by_id(TOPIC_ID, 0)):
+        with pytest.raises(KafkaError) as refused:
+            look()
+        assert refused.value.code == errors.NOT_LEADER_OR_FOLLOWER
