@@ -123,7 +123,7 @@ class World:
                     f"p{n}-{key[1]}",
                     is_idempotent=draw.random() < 0.8,
                     window=draw.choice((1, 3, 5)),
-                    pause_ms=draw.choice((5, 30, 150)),
+                    pause_ms=draw.choice((30, 100, 300)),
                 )
                 self.producers.append(producer)
                 producing.append(self._spawn(client, producer.run()))
@@ -229,7 +229,7 @@ LAYOUTS: dict[str, Layout] = {
     "3+2": {1: CONTROLLER, 2: CONTROLLER, 3: CONTROLLER, 4: BROKER, 5: BROKER},
 }
 """Combined nodes, or controllers + brokers."""
-DRAWN = ("1",)
+DRAWN = ("1", "3", "3", "1+3", "3+2", "5+1")
 """What a seed takes one of."""
 
 

@@ -37,6 +37,7 @@ SETTINGS = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "replica.lag.time.max.ms": "3000",
+    "controller.quorum.retry.backoff.ms": "100",
     "log.retention.check.interval.ms": "10000",
 }
 

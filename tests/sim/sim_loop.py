@@ -184,6 +184,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def _in_order(self, count: int) -> list[events.Handle]:
         """The ready calls, the owners in an order that is drawn, each one's own calls in the order they came in."""
         ready = self._ready
+        if count == 1:
+            return [ready.popleft()]
         batch = [ready.popleft() for _ in range(count)]
         first = batch[0].owner  # type: ignore[attr-defined]
         if all(handle.owner is first for handle in batch):  # type: ignore[attr-defined]
