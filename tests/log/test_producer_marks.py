@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import struct
 from typing import Any
 
 import pytest
 
-from klamm.kproto.records import CONTROL_ABORT, CONTROL_COMMIT
+from klamm.kproto.records import CONTROL_ABORT, CONTROL_COMMIT, Record, build_batch, control_key
 from klamm.log import producer_replay, producer_state, upkeep
 from klamm.log.producer_state import ProducerState
+from klamm.log.validation import COORDINATOR
 from tests.log.test_aborted_reads import end
 
 PRODUCERS = 4
@@ -131,3 +133,20 @@ def test_producers_that_have_expired_since_do_not_come_back(lab: Any) -> None:
     upkeep.truncate_to(log, 51)
     assert 77 in log.producers.producers
     assert not log.producers.producers.keys() & set(range(PRODUCERS))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_transaction_whose_end_is_not_replicated_still_holds_readers_back(lab: Any) -> None:
+    log = lab.open()
+    lab.append(log, lab.batch(producer_id=TRANSACTIONAL, producer_epoch=0, base_sequence=0, transactional=True))
+    row = Record(0, lab.clock.time_ms(), control_key(CONTROL_COMMIT), struct.pack(">hi", 0, 0))
+    marker = build_batch([row], producer_id=TRANSACTIONAL, producer_epoch=0, transactional=True, control=True)
+    now_ms = lab.clock.time_ms()
+    log.append_as_leader(memoryview(bytearray(marker)), 0, now_ms=now_ms, origin=COORDINATOR)
+    for number in range(25):
+        log.append_as_leader(lab.batch(producer_id=1, producer_epoch=0, base_sequence=number), 0, now_ms=now_ms)
+    upkeep.truncate_to(log, 25)
+    assert log.producers.first_unstable_offset == 0
+    assert log.last_stable_offset == 0
+    log.advance_high_watermark()
+    assert log.last_stable_offset == 25
