@@ -47,7 +47,8 @@ compat: $(STAMP) ## real clients against klamm; needs Java 17, Maven, Go and Nod
 	$(BIN)/python -m compat.kafka_python.integration --target klamm
 
 bench: $(STAMP) ## klamm beside real Kafka 4.3.1, as ratios; needs Java 17, Maven and Go
-	$(BIN)/python -m compat.bench
+	mkdir -p .cache
+	$(BIN)/python -m compat.bench --json .cache/bench.json
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache

@@ -19,10 +19,8 @@ class Unsuitable(RuntimeError):
 class ExternalTarget:
     """The server behind `bootstrap` ("host:port"), as a target. What needs its process or its disk is refused."""
 
-    name = "bootstrap"
-
     def __init__(self, bootstrap: str, access: Access | None = None) -> None:
-        self.bootstrap = bootstrap
+        self.name = self.bootstrap = bootstrap
         self.access = access or OPEN
 
     @property

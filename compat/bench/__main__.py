@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import klamm
-from compat.bench import cluster, report
+from compat.bench import cluster, plot, report
 from compat.bench.cluster_ready import ClusterReady
 from compat.bench.connections import Connections
 from compat.bench.fetch import Fetch, FetchSealed, Read1, Read100
@@ -72,7 +72,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--log", action="store_true", help="what logs cost as they grow, in place of the usual table")
     names = ",".join(subject.name for subject in SUBJECTS + LOG_SUBJECTS)
     parser.add_argument("--only", metavar="NAMES", help=f"of {names}")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the figures there, too, and a plot of them beside it (.svg)"
+    )
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.short else 5)
     options.length = SHORT if options.short else FULL
@@ -174,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.table(found["rows"]))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
+        options.json.with_suffix(".svg").write_text(plot.svg(found["rows"]))
     missed = [one["label"] for one in found["rows"] if one["reaches_goal"] is False or one["within_limit"] is False]
     if missed:
         print(f"\nbelow the realistic goal: {'; '.join(missed)}", file=sys.stderr)

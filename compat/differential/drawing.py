@@ -102,7 +102,8 @@ class Pools:
         ids = (topics[0].topic_id, topics[0].topic_id, topics[1].topic_id, b"\x11" * 16, bytes(16))
         for unknown in ids[3:]:
             run.names.call("id of", uuid_text(unknown), unknown[:1].hex())
-        groups = (group, group, "no.such.group", "")
+        # What is committed to a group of any name is there for other cases, too.
+        groups = (group, group, f"{group}.no.such", *(() if api == "OffsetCommit" else ("",)))
         keys = ("retention.ms", "cleanup.policy", "num.partitions", "no.such.key", "log.retention.ms", "")
         self._strings: dict[str, tuple[str, ...]] = {
             "topic": names, "topic_name": names, "name": names, "topic_names": names, "group_id": groups,

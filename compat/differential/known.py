@@ -1,31 +1,16 @@
 """The differences between klamm and Kafka 4.3.1 that are meant, each with a number and its reason.
 
-`docs/differences.md` is made from this list by `python -m compat.differential.known`. An entry that no case meets
-any more fails the run: it must go.
+`docs/differences.md` is made from this list (compat/kit/pages.py). An entry that no case meets any more fails the run:
+it must go.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
-from textwrap import wrap
 from typing import NamedTuple
 
 from compat.differential.comparing import Difference
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "differences.md"
-
-_HEAD = """\
-# Known differences between klamm and Apache Kafka 4.3.1
-
-Made by `python -m compat.differential.known` from `compat/differential/known.py`; do not edit by hand.
-
-The differential suite (`compat/differential`) sends the same requests to both and compares the answers, field by
-field. What is not listed here was equal in every case of the suite, in every version of every API that klamm
-advertises.
-"""
 
 
 class Place(NamedTuple):
@@ -62,7 +47,10 @@ KNOWN: Sequence[Known] = (
         "klamm advertises an API when it serves it in full. What is missing from the list are transactions, share "
         "groups and groups of the new protocol, quotas, ACLs, delegation tokens, SCRAM credentials, reassignments "
         "and the administration of a quorum of several nodes.",
-        (Place("api_versions.*", path=".apiKeys.*"),),
+        (
+            Place("api_versions.*", path=".apiKeys.*"),
+            Place("controller_listener.who_is_there", path=".apiKeys.*"),
+        ),
     ),
     Known(
         2,
@@ -134,7 +122,10 @@ KNOWN: Sequence[Known] = (
         "DescribeTopicPartitions with an empty topic name",
         "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR. klamm answers INVALID_TOPIC_EXCEPTION, as "
         "for any other invalid name.",
-        (Place("metadata.describe_topic_partitions", note="name ''"),),
+        (
+            Place("metadata.describe_topic_partitions", note="name ''"),
+            Place("random_requests.DescribeTopicPartitions", note="*{'name': ''}*"),
+        ),
     ),
     Known(
         11,
@@ -207,24 +198,38 @@ KNOWN: Sequence[Known] = (
         "is told what else is wrong with its registration; from Kafka it hears DUPLICATE_BROKER_REGISTRATION first.",
         (Place("controllers.register_brokers", note="the id of a broker that lives"),),
     ),
+    Known(
+        20,
+        "AlterConfigs and IncrementalAlterConfigs that a controller is asked directly",
+        "A value of null, and a kind of resource that does not exist, are refused by Kafka's brokers before they hand "
+        "the request on. Its controllers by themselves take the null and say UNSUPPORTED_VERSION to the kind. klamm's "
+        "controllers refuse both as brokers do, with INVALID_REQUEST.",
+        (
+            Place("controller_listener.settings", note="no value"),
+            Place("controller_listener.settings", note="an unknown kind"),
+        ),
+    ),
+    Known(
+        21,
+        "DescribeUserScramCredentials that a controller is asked directly",
+        "Kafka's controllers advertise it and fail, with UNKNOWN_SERVER_ERROR or without an answer. klamm's answer as "
+        "its brokers do.",
+        (
+            Place("controller_listener.quotas_and_features", note="None"),
+            Place("controller_listener.quotas_and_features", note="[]"),
+            Place("controller_listener.quotas_and_features", note="['*"),
+        ),
+    ),
+    Known(
+        22,
+        "DescribeTopicPartitions with a cursor far beyond the last partition",
+        "Kafka counts on from the cursor, and where that goes beyond the largest int32 its next cursor is negative, "
+        "which it then refuses. klamm goes on with the next topic.",
+        (Place("random_requests.DescribeTopicPartitions", note="*'partitionIndex': 2147483647*"),),
+    ),
 )
 
 
 def explanation(found: Difference, known: Sequence[Known] = KNOWN) -> tuple[int, Place] | None:
     """The number and the place of an entry that explains a difference."""
     return next(((entry.number, place) for entry in known for place in entry.places if place.holds(found)), None)
-
-
-def page() -> str:
-    """The text of docs/differences.md."""
-    parts = [_HEAD]
-    for entry in KNOWN:
-        cases = ", ".join(dict.fromkeys(f"`{place.case}`" for place in entry.places))
-        reason = "\n".join(wrap(entry.reason, 110))
-        parts.append(f"\n## {entry.number}. {entry.title}\n\n{reason}\n\nCases: {cases}\n")
-    return "".join(parts)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
-    sys.stdout.write(f"{PAGE}\n")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from compat.differential import known
 from compat.differential.comparing import ABSENT, compare
 from compat.differential.run import CLOSED, Step, batch
 from klamm.kproto.messages.fetch import FetchResponse
@@ -92,8 +91,3 @@ def test_a_closed_connection_and_a_step_that_was_not_taken() -> None:
     answered, closed = Step("Any", 0, "", {"a": 1}), Step("Any", 0, "", CLOSED)
     assert [d.left for d in compare("case", [closed], [answered])] == [CLOSED]
     assert len(compare("case", [answered], [answered, answered])) == 1
-
-
-def test_the_page_of_known_differences_is_made_from_the_list() -> None:
-    assert known.PAGE.read_text() == known.page(), "python -m compat.differential.known"
-    assert [e.number for e in known.KNOWN] == sorted(e.number for e in known.KNOWN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if not cases and not suites and not options.random:
         sys.stderr.write("klamm compat: no case and no suite is called so; --list names them\n")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the brokers end with us
     try:
         report = _report(options, _wanted(options), cases, suites)
     except (MissingTool, ValueError, RuntimeError, OSError) as error:

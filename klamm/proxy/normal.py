@@ -79,6 +79,7 @@ _PRESENT_IF_POSITIVE = {
     "BeginQuorumEpoch": ("leaderEpoch",),
     "EndQuorumEpoch": ("leaderEpoch",),
     "FetchSnapshot": ("leaderEpoch",),
+    "UpdateRaftVoter": ("leaderEpoch",),
     "AllocateProducerIds": ("producerIdStart",),
 }
 """Numbers that tell how far or how large a broker happens to be: only the sign matters."""

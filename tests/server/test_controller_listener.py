@@ -132,3 +132,10 @@ def test_envelopes_that_are_not_opened(
     request = EnvelopeRequest(request_data=data, request_principal=principal, client_host_address=b"\x7f\0\0\1")
     with WireClient(controller[1]) as client:
         assert client.ask(request, 0, EnvelopeResponse).error_code == code
+
+
+def test_describe_cluster_0_knows_no_controllers(controller: tuple[str, str]) -> None:
+    with WireClient(controller[1]) as client:
+        request = DescribeClusterRequest(include_cluster_authorized_operations=False)
+        answer = client.ask(request, 0, DescribeClusterResponse)
+    assert (answer.error_code, answer.brokers) == (errors.INVALID_REQUEST, [])

@@ -72,7 +72,7 @@ def wrong_updates(run: Run) -> None:
             for note, voter, at, listeners, levels in (
                 ("an unknown voter", 9, epoch, [LISTENER], (0, 1)),
                 ("the voter with another directory", 1, epoch, [LISTENER], (0, 1)),
-                ("an old epoch", 9, epoch - 1, [LISTENER], (0, 1)),
+                ("epoch 0", 9, 0, [LISTENER], (0, 1)),
                 ("a new epoch", 9, epoch + 5, [LISTENER], (0, 1)),
                 ("no listeners", 9, epoch, [], (0, 1)),
                 ("levels upside down", 9, epoch, [LISTENER], (1, 0)),
@@ -103,7 +103,7 @@ def votes(run: Run) -> None:
     for version in peer.versions(VoteRequest):
         epoch = _leader_epoch(run)
         for cluster_note, cluster in _clusters(run):
-            for at_note, at in (("old epoch", epoch - 1), ("this epoch", epoch), ("negative epoch", -1)):
+            for at_note, at in (("epoch 0", 0), ("this epoch", epoch), ("negative epoch", -1)):
                 for pre_vote in (False, True) if version >= 2 else (False,):
                     for note, topics in _topics(replica_epoch=at, replica_id=9, replica_directory_id=NOBODY,
                                                 voter_directory_id=bytes(16), last_offset_epoch=0, last_offset=0,
@@ -129,7 +129,7 @@ def epochs_of_others(run: Run) -> None:
     for version in peer.versions(BeginQuorumEpochRequest):
         epoch = _leader_epoch(run)
         for cluster_note, cluster in _clusters(run):
-            for at_note, at in (("old epoch", epoch - 1), ("negative epoch", -1), ("this epoch, its leader", epoch)):
+            for at_note, at in (("epoch 0", 0), ("negative epoch", -1), ("this epoch, its leader", epoch)):
                 leader = 1 if at == epoch else 9
                 for note, topics in _topics(leader_id=leader, leader_epoch=at):
                     peer.ask(BeginQuorumEpochRequest, version, f"{note}, {at_note}, {cluster_note}", cluster_id=cluster,
@@ -137,7 +137,7 @@ def epochs_of_others(run: Run) -> None:
     for version in peer.versions(EndQuorumEpochRequest):
         epoch = _leader_epoch(run)
         for cluster_note, cluster in _clusters(run):
-            for at_note, at in (("old epoch", epoch - 1), ("negative epoch", -1)):
+            for at_note, at in (("epoch 0", 0), ("negative epoch", -1)):
                 for note, topics in _topics(leader_id=9, leader_epoch=at, preferred_successors=[9],
                                             preferred_candidates=[]):  # fmt: skip
                     peer.ask(EndQuorumEpochRequest, version, f"{note}, {at_note}, {cluster_note}", cluster_id=cluster,
@@ -151,7 +151,7 @@ def snapshots(run: Run) -> None:
     for version in peer.versions(FetchSnapshotRequest):
         epoch = _leader_epoch(run)
         for cluster_note, cluster in _clusters(run):
-            for at_note, at in (("this epoch", epoch), ("old epoch", epoch - 1), ("new epoch", epoch + 5)):
+            for at_note, at in (("this epoch", epoch), ("epoch 0", 0), ("new epoch", epoch + 5)):
                 snapshot = {"end_offset": 1_000_000, "epoch": 1}
                 for note, topics in _topics(current_leader_epoch=at, snapshot_id=snapshot, position=0):
                     if note in ("no topic", "no partition"):
@@ -177,7 +177,7 @@ def fetches(run: Run) -> None:
                 ("from the beginning", {}),
                 ("beyond the end", {"fetch_offset": 1_000_000}),
                 ("negative offset", {"fetch_offset": -1}),
-                ("old epoch", {"current_leader_epoch": epoch - 1}),
+                ("epoch 0", {"current_leader_epoch": 0}),
                 ("new epoch", {"current_leader_epoch": epoch + 5}),
                 ("partition 1", {"partition": 1}),
                 ("diverging", {"fetch_offset": 1, "last_fetched_epoch": 99}),

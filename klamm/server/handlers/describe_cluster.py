@@ -19,15 +19,20 @@ _CONTROLLERS = 2
 
 Node = DescribeClusterResponse.DescribeClusterBroker
 
+_ENDPOINT_TYPE_SINCE = 1
+
 
 def handle(broker: Broker, context: RequestContext, request: DescribeClusterRequest) -> DescribeClusterResponse:
     on_controller = context.listener_name in broker.config.listeners.controller_names
     if request.endpoint_type != (_CONTROLLERS if on_controller else _BROKERS):
         known = request.endpoint_type in (_BROKERS, _CONTROLLERS)
+        mismatched = errors.MISMATCHED_ENDPOINT_TYPE
+        if context.api_version < _ENDPOINT_TYPE_SINCE:
+            mismatched = errors.INVALID_REQUEST  # who cannot ask for controllers has made no mistake about them
         here, wanted = ("controller", "brokers") if on_controller else ("broker", "controllers")
         return DescribeClusterResponse(
             throttle_time_ms=0,
-            error_code=errors.MISMATCHED_ENDPOINT_TYPE if known else errors.UNSUPPORTED_ENDPOINT_TYPE,
+            error_code=mismatched if known else errors.UNSUPPORTED_ENDPOINT_TYPE,
             error_message=f"this is a {here}'s listener: it does not have the addresses of {wanted}",
             cluster_id="",
             brokers=[],

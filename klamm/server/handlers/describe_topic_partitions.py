@@ -45,6 +45,7 @@ def handle(
             response.next_cursor = DescribeTopicPartitionsResponse.Cursor(topic_name=name, partition_index=0)
             break
         topic = by_name.get(name)
+        first, start = start, 0
         if topic is None:
             known = invalid_name_reason(name) is None
             code = errors.UNKNOWN_TOPIC_OR_PARTITION if known else errors.INVALID_TOPIC_EXCEPTION
@@ -52,8 +53,7 @@ def handle(
                 Topic(error_code=code, name=name, partitions=[], topic_authorized_operations=authorized.TOPIC)
             )
             continue
-        indexes = [i for i in sorted(topic.partitions) if i >= start]
-        start = 0
+        indexes = [i for i in sorted(topic.partitions) if i >= first]
         described = Topic(
             error_code=errors.NONE,
             name=name,

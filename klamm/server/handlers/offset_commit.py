@@ -56,13 +56,16 @@ def _failed(asked: Asked, found: TopicImage | None, unknown_code: int) -> Answer
 
 
 def _merged(answer: OffsetCommitResponse, refused: list[Answered]) -> OffsetCommitResponse:
-    """Each topic once, what was refused in front."""
+    """Each topic once, what was refused in front; where nothing was refused Kafka leaves repeated topics apart."""
+    if not refused:
+        return answer
     by_name = {topic.name: topic for topic in refused}
     merged = list(refused)
     for topic in answer.topics:
         if topic.name in by_name:
             by_name[topic.name].partitions += topic.partitions
         else:
+            by_name[topic.name] = topic
             merged.append(topic)
     answer.topics = merged
     return answer

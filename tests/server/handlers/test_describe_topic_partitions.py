@@ -58,3 +58,8 @@ def test_an_unknown_topic_shows_what_could_be_done_with_it(wire: WireClient) -> 
 )
 def test_a_wrong_cursor_fails_every_topic(wire: WireClient, cursor: Cursor) -> None:
     assert [t.error_code for t in ask(wire, "ac", cursor=cursor).topics] == [errors.INVALID_REQUEST] * 2
+
+
+def test_a_cursor_at_an_unknown_topic_counts_for_that_one_alone(wire: WireClient) -> None:
+    answer = ask(wire, "bc", cursor=Cursor(topic_name="b", partition_index=2))
+    assert [[p.partition_index for p in topic.partitions] for topic in answer.topics] == [[], [0, 1, 2]]

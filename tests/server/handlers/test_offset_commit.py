@@ -52,3 +52,12 @@ async def test_an_error_of_the_group_is_said_of_each_partition() -> None:
     broker = GroupBroker({"t": 1})
     answer = await broker.ask(8, commit("g", 5, "m", offsets=(("t", 0, 1, None), ("t", 7, 1, None))))
     assert partitions(answer) == [("t", 7, 3), ("t", 0, errors.ILLEGAL_GENERATION)]
+
+
+@pytest.mark.parametrize(("extra", "shape"), [((), [1, 1]), ((("t", 9, 0, ""),), [3])])
+async def test_a_topic_named_twice_is_answered_once_where_something_is_refused(extra: Any, shape: list[int]) -> None:
+    broker = GroupBroker({"t": 1})
+    request = commit("g", offsets=(("t", 0, 1, "m"), *extra))
+    request.topics += commit("g", offsets=(("t", 0, 2, "m"),)).topics
+    answer = await broker.ask(9, request)
+    assert [len(topic.partitions) for topic in answer.topics] == shape
