@@ -72,7 +72,8 @@ class Script(NamedTuple):
 
     def compare(self, bootstrap: str) -> Result:
         """Run it; a step passes if its outcome is the recorded one."""
-        seen = self.run(bootstrap, free_name(self.name.replace("_", "-")))
+        # As JSON has it: no tuples, and keys that are texts.
+        seen = json.loads(json.dumps(self.run(bootstrap, free_name(self.name.replace("_", "-")))))
         recorded = self.recorded()
         failed = {
             self.test(step): f"Kafka: {_short(expected)}; here: {_short(seen.get(step, 'no outcome'))}"

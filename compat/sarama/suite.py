@@ -1,0 +1,32 @@
+"""Sarama as suites of the kit: the scenario in this folder, and sarama's own functional tests."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from compat.sarama import functional
+from compat.suites import Result, Suite, run_pytest
+from compat.targets import Target
+
+HERE = Path(__file__).resolve().parent
+
+
+def _functional(target: Target) -> Result:
+    """On a cluster of the target's kind: these tests stop brokers, so a given one will not do."""
+    names = sorted({name for names in functional.LISTS for name in names})
+    if target.name not in functional.CLUSTERS:
+        return Result([], {}, dict.fromkeys(names, "needs a cluster of its own"))
+    with tempfile.TemporaryDirectory(prefix="compat-sarama-log-") as folder:
+        cluster = functional.CLUSTERS[target.name]()
+        found = functional.run(cluster, functional.chosen(names), Path(folder) / "log")
+    known = {name for name in found.failed if name not in functional.LISTS.required(target.name)}
+    reasons = {name: f"{functional.LISTS.reason(name)} [{found.failed[name]}]" for name in known}
+    failed = {name: why for name, why in found.failed.items() if name not in known}
+    return Result(found.passed, failed, {**found.skipped, **reasons})
+
+
+SUITES = [
+    Suite("sarama", functional.VERSION, lambda target: run_pytest("sarama/test_sarama.py", target), needs=("go",)),
+    Suite("sarama_functional", functional.VERSION, _functional, HERE / "tests.allow", needs=("go",)),
+]
