@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from compat.allow_list import Lists, held
 from compat.external import ExternalTarget
+from compat.kafka_jars import ROOT
 from compat.scenario import free_name
 from compat.suites import Result, Suite
 from compat.targets import KafkaTarget, KlammTarget, Target
@@ -119,6 +120,17 @@ def steps_of(command: Sequence[str], *, directory: Path | None = None, timeout_s
         raise StepsFailed(f"{command[0]} ended with status {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
     return {line["step"]: line["outcome"] for line in lines}
+
+
+def module_steps(module: str, bootstrap: str, name: str) -> Outcomes:
+    """Run `python -m module`, from the root of the repository: a client's threads and warnings stay out of ours."""
+    return steps_of([sys.executable, "-m", module, bootstrap, name], directory=ROOT)
+
+
+def tell(outcomes: Outcomes) -> None:
+    """Print what `steps_of` reads."""
+    for step, outcome in outcomes.items():
+        print(json.dumps({"step": step, "outcome": outcome}))
 
 
 def all_scripts() -> dict[str, Script]:

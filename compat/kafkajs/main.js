@@ -1,20 +1,11 @@
 // Drives kafkajs for the compat tests; see ../drive/README.md for the operations.
 'use strict'
 
-const LZ4Codec = require('@2l/kafkajs-lz4')
-const zstd = require('@mongodb-js/zstd')
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
-const SnappyCodec = require('kafkajs-snappy')
+const { Kafka, logLevel } = require('kafkajs')
 const { Consumer } = require('./consumer')
 const { serve } = require('./drive')
 const { Producer } = require('./producer')
-
-CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
-CompressionCodecs[CompressionTypes.LZ4] = new LZ4Codec().codec
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: ({ buffer }) => zstd.compress(buffer),
-  decompress: (buffer) => zstd.decompress(buffer),
-})
+require('./codecs')
 
 const connect = (bootstrap) =>
   new Kafka({

@@ -1,0 +1,18 @@
+"""aiokafka as suites of the kit: the shared scenario, and a script of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from compat.scripted import Script, module_steps
+from compat.suites import Suite, run_pytest
+
+HERE = Path(__file__).resolve().parent
+VERSION = version("aiokafka")
+SCRIPTS = [Script("aiokafka_steps", VERSION, HERE, partial(module_steps, "compat.aiokafka.steps"))]
+SUITES = [
+    Suite("aiokafka", VERSION, lambda target: run_pytest("aiokafka/test_aiokafka.py", target)),
+    *(script.suite() for script in SCRIPTS),
+]

@@ -1,0 +1,18 @@
+"""confluent-kafka as suites of the kit: the shared scenario, and a script of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from compat.scripted import Script, module_steps
+from compat.suites import Suite, run_pytest
+
+HERE = Path(__file__).resolve().parent
+VERSION = version("confluent-kafka")
+SCRIPTS = [Script("confluent_kafka_steps", VERSION, HERE, partial(module_steps, "compat.confluent_kafka.steps"))]
+SUITES = [
+    Suite("confluent_kafka", VERSION, lambda target: run_pytest("confluent_kafka/test_confluent_kafka.py", target)),
+    *(script.suite() for script in SCRIPTS),
+]
