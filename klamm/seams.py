@@ -11,7 +11,10 @@ import os
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Timer(Protocol):
@@ -170,3 +173,14 @@ class TcpNetwork:
 
     async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
         await asyncio.get_running_loop().create_connection(factory, host, port)
+
+
+class TlsClientNetwork(TcpNetwork):
+    """TCP, with TLS on the connections that go out; `context` says whom to trust and who one is."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(factory, host, port, ssl=self._context, server_hostname=host)

@@ -28,6 +28,11 @@ class RunningProxy:
         ]  # fmt: skip
         self.address = ""
 
+    @property
+    def pid(self) -> int:
+        """The proxy's process."""
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self._ready.unlink(missing_ok=True)
         with open(self.log_file, "wb") as log:

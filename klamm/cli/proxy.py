@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import sys
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from klamm.proxy.proxy import Proxy
     from klamm.proxy.rules import Rule
     from klamm.proxy.subjects import TopicNames
-    from klamm.seams import Clock
+    from klamm.seams import Clock, Network
 
 _FLUSH_MS = 200.0
 
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="HOST:PORT", help="a server of the cluster")
     parser.add_argument("--advertise", metavar="HOST", help="the host that clients are told (default: as they came)")
     parser.add_argument("--node-ports", metavar="LOW-HIGH", help="ports for the nodes (default: free ones)")
+    parser.add_argument("--tls-ca", metavar="FILE", help="reach the servers by TLS, trusting these certificates (PEM)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="with --tls-ca: the client's certificate (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", help="with --tls-cert: its key, if it is in another file")
     parser.add_argument("--record", metavar="FILE", help="write a trace")
     parser.add_argument("--record-secrets", action="store_true", help="also SASL bytes and passwords, in plain")
     parser.add_argument("--rules", metavar="FILE", help="faults, as TOML or JSON")
@@ -127,6 +131,7 @@ async def _run_proxy(args: argparse.Namespace, listen: tuple[str, int], to: tupl
             listen,
             to,
             network=TcpNetwork(),
+            upstream=_upstream(args),
             clock=clock,
             watcher=_watcher(args, clock, names, record),
             faults=faults,
@@ -140,6 +145,20 @@ async def _run_proxy(args: argparse.Namespace, listen: tuple[str, int], to: tupl
         for line in faults.told() if faults is not None else ():
             print(f"klamm: {line}", file=sys.stderr)
     return 0
+
+
+def _upstream(args: argparse.Namespace) -> Network | None:
+    """How the servers are reached; None: like the clients reach the proxy. Raises OSError for a certificate."""
+    if args.tls_ca is None:
+        return None
+    import ssl
+
+    from klamm.seams import TlsClientNetwork
+
+    context = ssl.create_default_context(cafile=args.tls_ca)
+    if args.tls_cert:
+        context.load_cert_chain(args.tls_cert, args.tls_key)
+    return TlsClientNetwork(context)
 
 
 def _ports(text: str | None) -> range | None:
@@ -182,6 +201,10 @@ async def _until_told(args: argparse.Namespace, proxy: Proxy, clock: Clock, reco
         write_ready(args.ready_file, {"bootstrap_servers": proxy.address})
     told = {"event": "listening", "address": proxy.address, "to": args.to}
     print(json.dumps(told) if args.json else f"{proxy.address} leads to {args.to}", flush=True)
+    # What start-up made stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     flushing = _Flushing(clock, record.flush) if record is not None else None
     await stop.wait()
     if flushing is not None:

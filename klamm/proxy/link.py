@@ -117,7 +117,7 @@ class Link:
         self._to_server = Lane(around.clock, self._server.write, self.close, self._requests_sent)
         self._to_client = Lane(around.clock, self._client.write, self.close, lambda: self._server.resume(_LANE))
         self._client.peer, self._server.peer = self._server, self._client
-        self._has_frames = False
+        self._has_begun = False
         self._is_ended = False
         self._closing = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,13 +156,18 @@ class Link:
             return
         self._closing = "client"  # it may still want the answers to what it has asked
         if self._to_server.is_idle:
-            self._server.finish()
+            self._finish()
 
     def _requests_sent(self) -> None:
         """Nothing waits on the way to the server any more."""
         self._client.resume(_LANE)
         if self._closing:
-            self._server.finish()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Tell the server that no request will come; TLS cannot, so that the last answer is the end."""
+        if not self._server.finish() and not self.pending:
+            self.end("client")
 
     def _server_gone(self, is_half: bool) -> None:
         if self._to_client.is_idle:
@@ -202,13 +207,13 @@ class Link:
     # -- frames --
 
     def _from_client(self, frames: FrameReader, buffer: memoryview, count: int) -> None:
-        if not self._has_frames and not self.is_raw:
+        if not self._has_begun:
+            self._has_begun = True
             self._look_at_start(buffer, count)
         if self.is_raw:
             self._pass(0, self._to_server, buffer, count)
             return
         for frame in frames.received(count):
-            self._has_frames = True
             self._asked(frame if frames.owned else bytes(frame), frame)
         if frames.error is not None:
             self._broken("client", frames.error)
@@ -271,6 +276,8 @@ class Link:
         self._to_client.flush()
         if not self._to_client.is_idle and self._to_client.held_bytes > LANE_BYTES_MAX:
             self._server.pause(_LANE)
+        if self._closing and self._to_client.is_idle:
+            self._finish()
 
     def _broken(self, who: str, error: ProtocolError) -> None:
         self.say(f"the {who} sent what is no frame: {error}")
@@ -450,10 +457,12 @@ class Side(asyncio.BufferedProtocol):
         else:
             self.transport.writelines(chunks)
 
-    def finish(self) -> None:
-        """Send no more, and go on reading."""
-        if self.transport is not None and self.transport.can_write_eof():
-            self.transport.write_eof()
+    def finish(self) -> bool:
+        """Send no more, and go on reading. False when that cannot be told to the peer."""
+        if self.transport is None or not self.transport.can_write_eof():
+            return False
+        self.transport.write_eof()
+        return True
 
     def close(self) -> None:
         """Close after what is written has left."""

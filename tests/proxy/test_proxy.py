@@ -8,6 +8,7 @@ import ssl
 import struct
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
 from klamm.proxy.proxy import Proxy
 from klamm.proxy.show import Shower
 from klamm.proxy.subjects import TopicNames
-from klamm.seams import SystemClock, TcpNetwork
+from klamm.seams import SystemClock, TcpNetwork, TlsClientNetwork
 from klamm.testing.wire import WireClient
 from tests.proxy.conftest import Starting
 
+TLS = Path(__file__).parents[1] / "data" / "tls"
 Answering = Callable[[bytes], bytes | None]
 """A frame to the frame that answers it; None for no answer. Both without sizes."""
 
@@ -34,8 +36,8 @@ class Server:
         self.seen: list[bytes] = []
         self.port = 0
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, **more: Any) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **more)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,7 +65,7 @@ class Between:
         self.shown: list[str] = []
         self.stops: list[Callable[[], Awaitable[None]]] = []
 
-    async def start(self, to_port: int) -> Proxy:
+    async def start(self, to_port: int, **more: Any) -> Proxy:
         clock, names = SystemClock(asyncio.get_running_loop()), TopicNames()
         proxy = Proxy(
             ("127.0.0.1", 0),
@@ -72,6 +74,7 @@ class Between:
             clock=clock,
             watcher=Shower(self.shown.append, clock, names),
             names=names,
+            **more,
         )
         await proxy.start()
         self.stops.append(proxy.stop)
@@ -192,6 +195,51 @@ async def test_another_protocol_passes(between: Between) -> None:
     writer.close()
     server.close()
     assert "this is not Kafka's protocol; it passes through unread" in "".join(between.shown)
+
+
+async def test_a_first_frame_in_many_parts(between: Between) -> None:
+    """Only the first bytes of a connection tell its protocol: what follows may look like anything."""
+    server = Server(lambda frame: frame[4:8] + b"ok")
+    await server.start()
+    reader, writer = await connected((await between.start(server.port)).port)
+    frame = request(300, 0, 8, b"\xff\x16\x03" * 300_000)
+    data = struct.pack(">i", len(frame)) + frame
+    for at in range(0, len(data), 90_001):
+        writer.write(data[at : at + 90_001])
+        await writer.drain()
+        await asyncio.sleep(0.001)
+    assert await asyncio.wait_for(reader.readexactly(10), 10) == b"\x00\x00\x00\x06\x00\x00\x00\x08ok"
+    assert server.seen == [frame]
+
+
+async def test_tls_to_the_servers(between: Between) -> None:
+    """Clients talk plainly to the proxy, and see what they would not have seen; half-closing cannot be told by TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "localhost.pem", TLS / "localhost.key")
+    server = Server(lambda frame: frame[4:8] + b"by TLS")
+    await server.start(ssl=context)
+    trusting = TlsClientNetwork(ssl.create_default_context(cafile=TLS / "localhost.pem"))
+    reader, writer = await connected((await between.start(server.port, upstream=trusting)).port)
+    assert await asked((reader, writer), request(300, 0, 1)) == [b"\x00\x00\x00\x01by TLS"]
+    frame = request(300, 0, 2)
+    writer.write(struct.pack(">i", len(frame)) + frame)
+    writer.write_eof()
+    assert await asyncio.wait_for(reader.read(), 10) == b"\x00\x00\x00\x0a\x00\x00\x00\x02by TLS"
+    server.stop()
+
+
+async def test_a_server_whose_certificate_is_not_trusted(between: Between) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "localhost.pem", TLS / "localhost.key")
+    server = Server(lambda frame: None)
+    await server.start(ssl=context)
+    proxy = await between.start(server.port, upstream=TlsClientNetwork(ssl.create_default_context()))
+    reader, writer = await connected(proxy.port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    server.stop()
+    assert "cannot be reached" in "".join(between.shown)
+    assert "certificate verify failed" in "".join(between.shown)
 
 
 async def test_tls_passes_through(between: Between) -> None:
