@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,8 +30,10 @@ from compat.kit.random_search import search
 from compat.kit.running import run_case
 from compat.suites import Suite, all_suites
 
-SLOW = ("live_configs.*", "random_requests.*")
+SLOW = ("live_configs.*", "random_requests.*", "feature_levels.*")
 """Cases that `--short` leaves out, besides those that need a second pair of brokers."""
+SHORT_S = 45.0
+"""No case of `--short` begins later than that after the start: it ends within a minute on a busy machine, too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,30 +112,40 @@ def _report(
     is_ours = wanted.left == "klamm" and wanted.right.startswith("kafka")
     card = Card(KNOWN if is_ours else ())
     broken: dict[str, str] = {}
+    deadline = time.monotonic() + SHORT_S if options.short else math.inf
     report: dict[str, Any] = {"target": wanted.left, "against": wanted.right, "short": options.short}
+    report["is_part"] = bool(options.only)
     usual = {name: case for name, case in cases.items() if name not in LIVELY}
     lively = {name: case for name, case in cases.items() if name in LIVELY}
     if usual or options.random:
         with pairs.running(wanted, ends=broken) as pair:
             report |= {"target_name": pair.left.name, "against_name": pair.right.name}
-            _run_cases(pair, usual, card, broken, options.short)
+            _run_cases(pair, usual, card, broken, options.short, deadline)
             if options.random:
                 report["random"] = search(pair, card, options.random, options.seed, _note)
             report |= coverage(pair, card)
     if lively:
         with pairs.running(wanted, pairs.LIVELY, broken) as pair:
-            _run_cases(pair, lively, card, broken, options.short)
-    report |= {**card.as_json(), "broken": broken}
+            _run_cases(pair, lively, card, broken, options.short, deadline)
+    report |= {**card.as_json(), "broken": broken, "left_out": len(cases) - card.cases}
     report["suites"] = suite_runs.run(wanted, suites, _note)
     _note("")
     return report
 
 
 def _run_cases(
-    pair: pairs.Pair, cases: Mapping[str, CaseFunction], card: Card, broken: dict[str, str], is_short: bool
+    pair: pairs.Pair,
+    cases: Mapping[str, CaseFunction],
+    card: Card,
+    broken: dict[str, str],
+    is_short: bool,
+    deadline: float,
 ) -> None:
+    """The cases that begin before the deadline (monotonic seconds)."""
     plan = pair.plan(is_short=is_short)
     for number, (name, case) in enumerate(cases.items(), 1):
+        if time.monotonic() > deadline:
+            break
         _note(f"{number}/{len(cases)} {name}")
         ran = run_case(pair, name, case, plan)
         card.add(name, ran.left, ran.differences, ran.cut)

@@ -48,7 +48,7 @@ def _apis(report: Mapping[str, Any]) -> Iterator[str]:
     for kind, mark in (("not_asked", "none"), ("absent", "absent")):
         for entry in report.get(kind, ()):
             marks.setdefault(entry["api"], {}).update(dict.fromkeys(entry["versions"], mark))
-    for api in sorted(marks):
+    for api in sorted(rows if report.get("is_part") else marks):
         found = rows.get(api, {}).values()
         equal = sum(row["equal"] for row in found)
         answers = equal + sum(row["explained"] + row["unexplained"] for row in found)

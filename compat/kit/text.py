@@ -46,6 +46,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from map(_suite_line, report["suites"])
         yield ""
     yield from _difference_lines(report)
+    if report.get("left_out", 0) > 0:
+        yield f"{report['left_out']} cases were left out: the time of --short was over"
     yield f"cases {report['cases']}, answers {report['answers']}: {report['equal']} equal ({share(report)}), " \
           f"{report['explained']} explained, {report['unexplained']} unexplained"  # fmt: skip
 
@@ -64,6 +66,8 @@ def _api_lines(report: Mapping[str, Any]) -> Iterator[str]:
     absent = {row["api"]: row["versions"] for row in report.get("absent", ())}
     for api in sorted({*rows, *not_asked, *absent}):
         versions = rows.get(api, {})
+        if report.get("is_part") and not versions:
+            continue
         marks = {version: _MARKS[verdict(row)] for version, row in versions.items()}
         marks |= dict.fromkeys(not_asked.get(api, ()), ".") | dict.fromkeys(absent.get(api, ()), "-")
         equal = sum(row["equal"] for row in versions.values())
