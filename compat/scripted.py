@@ -73,9 +73,13 @@ class Script(NamedTuple):
 
     def compare(self, bootstrap: str) -> Result:
         """Run it; a step passes if its outcome is the recorded one."""
-        # As JSON has it: no tuples, and keys that are texts.
-        seen = json.loads(json.dumps(self.run(bootstrap, free_name(self.name.replace("_", "-")))))
         recorded = self.recorded()
+        try:
+            # As JSON has it: no tuples, and keys that are texts.
+            seen = json.loads(json.dumps(self.run(bootstrap, free_name(self.name.replace("_", "-")))))
+        except (StepsFailed, subprocess.TimeoutExpired) as error:
+            why = str(error).strip().splitlines()[-1][:300]
+            return Result([], {self.test(step): f"the script ended badly: {why}" for step in recorded})
         failed = {
             self.test(step): f"Kafka: {_short(expected)}; here: {_short(seen.get(step, 'no outcome'))}"
             for step, expected in recorded.items()

@@ -83,3 +83,14 @@ def test_a_script_that_ends_badly_has_no_outcomes() -> None:
     assert steps_of([sys.executable, "-c", program, "0"]) == {"one": 2}
     with pytest.raises(StepsFailed, match="status 3"):
         steps_of([sys.executable, "-c", program, "3"])
+
+
+def test_no_step_passes_when_the_script_ends_badly(tmp_path: Path) -> None:
+    def run(bootstrap: str, name: str) -> dict[str, object]:
+        raise StepsFailed("ended with status 1:\nKafkaError: no coordinator")
+
+    script = Script("script", "1", tmp_path, run)
+    script.record({"one": 1})
+    assert script.compare("127.0.0.1:1") == Result(
+        [], {"script::one": "the script ended badly: KafkaError: no coordinator"}
+    )
