@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from inspect import signature
 from pathlib import Path
 
 from compat.java.tools import Cli, Tools
@@ -29,28 +33,53 @@ def console_group(cli: Cli) -> None:
     assert sorted(second.lines) == ["order 6", "order 7"], second
 
 
-def _warm(cli: Cli) -> None:
+def two_members(cli: Cli, other: Cli) -> None:
+    """Two console consumers of one group: the second one's coming and the first one's going each rebalance it."""
+    cli.create_topic("orders", 2)
+    cli.ok("kafka-console-producer", "--topic", "orders", stdin="first\n")
+    shared = (
+        "kafka-console-consumer", "--topic", "orders", "--group", "shop", "--from-beginning",
+        "--consumer-property", "heartbeat.interval.ms=500",
+    )  # fmt: skip
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cli.ok, *shared, "--timeout-ms", 6000)
+        time.sleep(3)  # it has joined, alone, and has read what there was
+        other.ok(*shared, "--timeout-ms", 9000)
+        assert "first" in first.result().lines
+
+
+def _warm(cli: Cli, topic: str) -> None:
     """Have the internal topics and a block of producer ids: how a broker comes up is no part of a session."""
-    cli.create_topic("warm")
-    cli.ok("kafka-console-producer", "--topic", "warm", stdin="up\n")
-    group = ("--topic", "warm", "--group", "warm")
+    cli.create_topic(topic)
+    cli.ok("kafka-console-producer", "--topic", topic, stdin="up\n")
+    group = ("--topic", topic, "--group", topic)
     cli.ok("kafka-console-consumer", *group, "--from-beginning", "--max-messages", 1, "--timeout-ms", 30000)
 
 
-RECORDINGS: dict[str, Callable[[Cli], None]] = {"console-group": console_group}
+RECORDINGS: dict[str, Callable[..., None]] = {"console-group": console_group, "two-members": two_members}
+"""Session -> what it does with the tools; one that wants two of them gets two."""
+
+
+def record(name: str) -> Path:
+    """Run a session against a new broker, through the proxy; gives its trace."""
+    trace = SESSIONS / f"{name}.trace"
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compat-proxy-")))
+        kafka = stack.enter_context(KafkaTarget())
+        jvms = []
+        for i in range(len(signature(RECORDINGS[name]).parameters)):
+            (directory / str(i)).mkdir()
+            jvms.append(Tools(directory / str(i)))
+            stack.callback(jvms[i].close)
+            _warm(Cli(jvms[i], kafka.bootstrap), f"warm{i}")
+        with RunningProxy(kafka.bootstrap, directory, "--record", str(trace)) as proxy:
+            RECORDINGS[name](*(Cli(jvm, proxy.address) for jvm in jvms))
+    return trace
 
 
 def main() -> int:
     for name in sys.argv[1:] or RECORDINGS:
-        with tempfile.TemporaryDirectory(prefix="compat-proxy-") as directory, KafkaTarget() as kafka:
-            tools = Tools(Path(directory))
-            trace = SESSIONS / f"{name}.trace"
-            try:
-                _warm(Cli(tools, kafka.bootstrap))
-                with RunningProxy(kafka.bootstrap, Path(directory), "--record", str(trace)) as proxy:
-                    RECORDINGS[name](Cli(tools, proxy.address))
-            finally:
-                tools.close()
+        trace = record(name)
         print(f"{trace}: {len(trace.read_text().splitlines())} lines")
     return 0
 
