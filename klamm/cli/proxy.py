@@ -178,15 +178,35 @@ def _watcher(args: argparse.Namespace, clock: Clock, names: TopicNames, record: 
 
     watchers: list[Any] = []
     if record is not None:
-        watchers.append(TraceWriter(record.write, clock, args.to, has_secrets=args.record_secrets))
+        write = _Output(record.write, f"nothing more is recorded to {args.record}")
+        watchers.append(TraceWriter(write, clock, args.to, has_secrets=args.record_secrets))
     if args.show != NONE:
-        watchers.append(Shower(_print, clock, names, form=args.show, is_json=args.json))
+        watchers.append(
+            Shower(_Output(_print, "nothing more is shown"), clock, names, form=args.show, is_json=args.json)
+        )
     return None if not watchers else watchers[0] if len(watchers) == 1 else Watchers(*watchers)
 
 
 def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+class _Output:
+    """Writes text for as long as that can be done: a full disk or a reader that has gone must not stop the traffic."""
+
+    def __init__(self, write: Callable[[str], object], last_words: str) -> None:
+        self._write: Callable[[str], object] | None = write
+        self._last_words = last_words
+
+    def __call__(self, text: str) -> None:
+        if self._write is None:
+            return
+        try:
+            self._write(text)
+        except OSError as error:
+            self._write = None
+            print(f"klamm: {error.strerror or error}: {self._last_words}", file=sys.stderr)
 
 
 async def _until_told(args: argparse.Namespace, proxy: Proxy, clock: Clock, record: IO[str] | None) -> None:
@@ -205,7 +225,7 @@ async def _until_told(args: argparse.Namespace, proxy: Proxy, clock: Clock, reco
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    flushing = _Flushing(clock, record.flush) if record is not None else None
+    flushing = _Flushing(clock, record, args.record) if record is not None else None
     await stop.wait()
     if flushing is not None:
         flushing.stop()
@@ -214,12 +234,13 @@ async def _until_told(args: argparse.Namespace, proxy: Proxy, clock: Clock, reco
 class _Flushing:
     """What is recorded reaches the file soon, also when the proxy is killed."""
 
-    def __init__(self, clock: Clock, flush: Callable[[], None]) -> None:
-        self._clock, self._flush = clock, flush
+    def __init__(self, clock: Clock, record: IO[str], name: str) -> None:
+        self._clock = clock
+        self._flush = _Output(lambda _: record.flush(), f"nothing more is recorded to {name}")
         self._again()
 
     def _again(self) -> None:
-        self._flush()
+        self._flush("")
         self._timer = self._clock.call_later(_FLUSH_MS, self._again)
 
     def stop(self) -> None:

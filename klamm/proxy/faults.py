@@ -177,6 +177,7 @@ class Faults:
     def forget(self, link: Link) -> None:
         """A link is no more."""
         self._fetched.pop(link.id, None)
+        self._held = [entry for entry in self._held if not entry[1].is_closed]
 
     def told(self) -> list[str]:
         """A line a rule: how often it fitted, and how often its fault happened."""

@@ -38,7 +38,8 @@ class Lane:
         self._queue: deque[Held] = deque()
         self._out: list[bytes | bytearray | memoryview] = []
         self._is_ticking = False
-        self._is_closed = False
+        self.is_closed = False
+        """Whether nothing leaves any more."""
 
     @property
     def held_bytes(self) -> int:
@@ -89,7 +90,7 @@ class Lane:
                 return
         if self._out:
             out, self._out = self._out, []
-            if not self._is_closed:
+            if not self.is_closed:
                 self._write(out)
         if waited and not queue:
             self._drained()
@@ -97,16 +98,16 @@ class Lane:
     def end(self) -> None:
         """Write what is out, and close."""
         out, self._out = self._out, []
-        if not self._is_closed:
+        if not self.is_closed:
             if out:
                 self._write(out)
-            self._is_closed = True
+            self.is_closed = True
             self._queue.clear()
             self._close()
 
     def drop(self) -> None:
         """The connection is gone: nothing leaves any more."""
-        self._is_closed = True
+        self.is_closed = True
         self._queue.clear()
         self._out.clear()
 
@@ -124,5 +125,5 @@ class Lane:
 
     def _tick(self) -> None:
         self._is_ticking = False
-        if not self._is_closed:
+        if not self.is_closed:
             self.flush()

@@ -115,6 +115,21 @@ def test_a_signal_lets_go_what_is_held(cluster: Cluster, tmp_path: Path) -> None
     proxy.stop()
 
 
+def test_a_reader_that_has_gone_does_not_stop_the_traffic(cluster: Cluster, tmp_path: Path) -> None:
+    proxy = ProxyProcess(tmp_path, cluster.bootstrap_servers, "--record", "/dev/full")
+    assert proxy.process.stdout is not None
+    proxy.process.stdout.close()
+    for _ in range(50):
+        assert ask(proxy.address).error_code == 0
+    proxy.process.send_signal(signal.SIGTERM)
+    assert proxy.process.stderr is not None
+    told = proxy.process.stderr.read()
+    proxy.process.stderr.close()
+    proxy.process.wait(START_TIMEOUT_S)
+    assert "nothing more is shown" in told
+    assert "nothing more is recorded" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
