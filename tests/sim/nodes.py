@@ -72,7 +72,7 @@ class World:
     def run(self) -> None:
         """Raises Violation."""
         loop = self.cluster.loop
-        with small_sizes():
+        with small_sizes(), self.watch.quorum():
             try:
                 loop.run_until_complete(self._run())
             except Stuck as stuck:

@@ -92,9 +92,9 @@ PLANTS: dict[str, tuple[str, Planting]] = {
     "acknowledge before the ISR has it": ("3", _acknowledged_before_the_isr_has_it),
     "vote twice": ("3", lambda: raft_plants.planted("vote twice")),
     "no epoch bump": ("3", _no_epoch_bump),
-    "apply beyond the high watermark": ("5+1", lambda: raft_plants.planted("apply beyond the high watermark")),
+    "apply beyond the high watermark": ("3", lambda: raft_plants.planted("apply beyond the high watermark")),
     "truncate too little": ("3", _truncate_too_little),
-    "truncate the metadata too little": ("5+1", lambda: raft_plants.planted("truncate too little")),
+    "truncate the metadata too little": ("3", lambda: raft_plants.planted("truncate too little")),
 }
 """Bug: the layout in which it shows, and what plants it."""
 

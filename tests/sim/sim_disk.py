@@ -39,9 +39,13 @@ class SimDisk(FaultyDisk):
         if path.endswith("/" + election_state.FILE):
             election = election_state.decode(data)
             if election.voted_id >= 0:
-                voted_id = self.votes.setdefault(election.epoch, election.voted_id)
-                if voted_id != election.voted_id:
-                    self.on_second_vote(f"for {voted_id} and {election.voted_id} in epoch {election.epoch}")
+                self.voted(election.epoch, election.voted_id)
+
+    def voted(self, epoch: int, candidate_id: int) -> None:
+        """The node has written a vote down, or has told somebody of it."""
+        voted_id = self.votes.setdefault(epoch, candidate_id)
+        if voted_id != candidate_id:
+            self.on_second_vote(f"for {voted_id} and {candidate_id} in epoch {epoch}")
 
 
 class SimIo:

@@ -63,6 +63,8 @@ class Producer:
         self._starts = 0
         """How often nodes had been started when what waits was sent first."""
         self._waiting: list[_Batch] = []
+        self._has_begun = self._has_begun_late = False
+        """Whether a batch of this producer id is in the log; whether one came in before those in front of it."""
 
     async def run(self) -> None:
         """Until `is_ending`, and then until all is acknowledged."""
@@ -92,6 +94,7 @@ class Producer:
             raise NotNow(errors.name_of(answer.error_code))
         self._producer_id, self._epoch = answer.producer_id, answer.producer_epoch
         self._sequence = 0
+        self._has_begun = self._has_begun_late = False
         client.cluster.new_producer_id(self._producer_id)
         for index, batch in enumerate(self._waiting):
             self._waiting[index] = _Batch(self._sequence, batch.values)
@@ -161,6 +164,10 @@ class Producer:
             if problem and self.is_idempotent and era == history.era:
                 # Behind a batch that failed only a repetition of what is there already may succeed.
                 history.counts["acknowledged behind a failure"] += 1
+                # Of a producer that it knows nothing of a leader takes any sequence, as Kafka's does: one that has
+                # refused the first batch and is let write again meanwhile begins with the next.
+                self._has_begun_late = self._has_begun_late or not self._has_begun
+            self._has_begun = True
             if era == history.era and code == errors.NONE:
                 self.ledger.acknowledge(result.base_offset, batch.values)
                 history.counts["records acknowledged"] += len(batch.values)
@@ -172,6 +179,9 @@ class Producer:
                     # A snapshot of producers has the last batch of each, as Kafka's format is: of several batches that
                     # were not answered before a restart it knows the last one only.
                     history.counts["producer starts over after a restart"] += 1
+                    self.ledger.repeated.add(self.name)
+                elif self._has_begun_late:
+                    history.counts["producer starts over, its first batch was refused"] += 1
                     self.ledger.repeated.add(self.name)
                 elif not history.is_lossy:
                     self.ledger.fail("I4", f"{self.name} is told {errors.name_of(code)} of sequence {batch.sequence}")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from klamm.kproto.records import batches
+from klamm.metadata.raft import elections
 from klamm.metadata.raft.core import Role
+from klamm.metadata.raft.leader import Leader
 
 if TYPE_CHECKING:
     from klamm.server.node import Node
@@ -21,8 +26,30 @@ class Watch:
         """Raft epoch to its leader."""
         self.leaders: dict[tuple[bytes, int, int], int] = {}
         """(topic id, partition, leader epoch) to its leader."""
+        self.committed = 0
+        """The high watermark that leaders of the quorum have come to."""
         self._committed: dict[tuple[str, int], int] = {}
         self._images: dict[str, int] = {}
+
+    @contextmanager
+    def quorum(self) -> Iterator[None]:
+        """Note within what the quorum does between two looks: votes, also those that nobody has written down, and how
+        far its leaders commit."""
+        usual, usual_advance = elections.vote, Leader.advance
+
+        def vote(raft: Any, request: Any, *rest: Any) -> Any:
+            response = usual(raft, request, *rest)
+            if response.vote_granted and not request.pre_vote:
+                self.cluster.machines[raft.node_id].disk.voted(request.epoch, request.candidate.node_id)
+            return response
+
+        def advance(leader: Leader) -> bool:
+            is_moved = usual_advance(leader)
+            self.committed = max(self.committed, leader.high_watermark)
+            return is_moved
+
+        with mock.patch.object(elections, "vote", vote), mock.patch.object(Leader, "advance", advance):
+            yield
 
     def look(self) -> None:
         for machine in self.cluster.machines.values():
@@ -42,6 +69,9 @@ class Watch:
             fail(f"{machine.name}: the metadata goes back from {self._committed[life]} to {image.offset}")
         if image.offset == self._committed.get(life):
             return
+        # Who is the only voter has committed what it has, also what a life before has left.
+        if image.offset >= self.committed and not node.metadata.is_alone:
+            fail(f"{machine.name}: takes in metadata up to {image.offset}, committed is what is below {self.committed}")
         self._committed[life] = image.offset
         for topic in image.topics.by_id.values():
             for index, partition in topic.partitions.items():

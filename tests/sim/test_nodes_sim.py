@@ -27,14 +27,14 @@ SHARE = 20
 CAUGHT: dict[str, tuple[int, int]] = {
     "skip the fsync": (0, 5),
     "answer before the fsync": (0, 5),
-    "skip the fsync of the metadata": (0, 20),
-    "skip the fsync of quorum-state": (3, 10),
-    "acknowledge before the ISR has it": (3, 10),
-    "vote twice": (3, 60),
-    "no epoch bump": (3, 5),
-    "apply beyond the high watermark": (3, 60),
-    "truncate too little": (3, 5),
-    "truncate the metadata too little": (3, 60),
+    "skip the fsync of the metadata": (0, 10),
+    "skip the fsync of quorum-state": (0, 20),
+    "acknowledge before the ISR has it": (0, 40),
+    "vote twice": (0, 40),
+    "no epoch bump": (0, 5),
+    "apply beyond the high watermark": (0, 20),
+    "truncate too little": (0, 20),
+    "truncate the metadata too little": (0, 60),
 }
 """Bug: the first seed, and within how many it must be found."""
 
