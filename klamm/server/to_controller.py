@@ -55,7 +55,8 @@ class ControllerChannel:
         self._timeout_ms = timeout_ms
         self._connect_timeout_ms = timeout_ms if connect_timeout_ms is None else connect_timeout_ms
         self._channel: Channel | None = None
-        self._sending: set[_Sending] = set()
+        self._sending: dict[_Sending, None] = {}
+        """What has no answer, in the order in which it came: it is sent again in it."""
         self._is_closed = False
         metadata.on_leader(self._leader_changed)
 
@@ -65,7 +66,7 @@ class ControllerChannel:
     def call(self, here: Callable[[], Any], request: Message, timeout_ms: float | None = None) -> Reply[Any]:
         """Give the answer of `here()`, or a future's, while the controller is in this process; else send `request`."""
         sending = _Sending(self, here, request, self._timeout_ms if timeout_ms is None else timeout_ms)
-        self._sending.add(sending)
+        self._sending[sending] = None
         sending.attempt()
         return sending.reply
 
@@ -92,7 +93,7 @@ class ControllerChannel:
                 sending.hasten()
 
     def ended(self, sending: _Sending) -> None:
-        self._sending.discard(sending)
+        self._sending.pop(sending, None)
 
     @property
     def metadata(self) -> MetadataNode:
