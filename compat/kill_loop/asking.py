@@ -88,6 +88,8 @@ class Asking:
                     return
                 if error is None and partition is not None and offset is not None:
                     batch.append((partition, offset, message.value()))
+            if batch:
+                deadline = time.monotonic() + TIMEOUT_S  # a long log takes its time; only silence is an end
             yield batch
 
     def _consumer(self, group: str) -> confluent_kafka.Consumer:
