@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,6 +49,15 @@ class ExternalTarget:
             raise RuntimeError(f"no answer from {self.bootstrap}: {error}") from error
         if answer.error_code:
             raise RuntimeError(f"{self.bootstrap} answers ApiVersions with error {answer.error_code}")
+
+    def is_there(self) -> bool:
+        """Whether anybody accepts a connection."""
+        host, _, port = self.bootstrap.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT_S).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """It stays."""

@@ -12,7 +12,7 @@ from klamm.cli.main import main
 
 pytestmark = pytest.mark.needs("java", "mvn", "go")
 CASES = ("api_versions.advertised", "offsets.commit_and_fetch", "topics.create_partitions", "upkeep.retention_bytes",
-         "quorum.votes", "odd_frames.sizes")  # fmt: skip
+         "quorum.votes")  # fmt: skip
 
 
 def test_it_runs_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

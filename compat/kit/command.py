@@ -23,6 +23,7 @@ from compat.access import MECHANISMS, Access
 from compat.differential.card import Card
 from compat.differential.cases import LIVELY, CaseFunction, all_cases
 from compat.differential.known import KNOWN
+from compat.external import ExternalTarget
 from compat.kafka_jars import MissingTool
 from compat.kit import html, pairs, suite_runs, text
 from compat.kit.coverage import coverage
@@ -30,7 +31,10 @@ from compat.kit.random_search import search
 from compat.kit.running import run_case
 from compat.suites import Suite, all_suites
 
-SLOW = ("live_configs.*", "random_requests.*", "feature_levels.*")
+SLOW = (
+    "live_configs.*", "random_requests.*", "feature_levels.*",
+    "configs.incremental_topic", "configs.incremental_broker", "configs.alter_configs",
+)  # fmt: skip
 """Cases that `--short` leaves out, besides those that need a second pair of brokers."""
 SHORT_S = 45.0
 """No case of `--short` begins later than that after the start: it ends within a minute on a busy machine, too."""
@@ -116,6 +120,8 @@ def _report(
     report: dict[str, Any] = {"target": wanted.left, "against": wanted.right, "short": options.short}
     report["is_part"] = bool(options.only)
     usual = {name: case for name, case in cases.items() if name not in LIVELY}
+    # What may bring a server down comes last.
+    usual = dict(sorted(usual.items(), key=lambda item: item[0].startswith("odd_frames.")))
     lively = {name: case for name, case in cases.items() if name in LIVELY}
     if usual or options.random:
         with pairs.running(wanted, ends=broken) as pair:
@@ -124,7 +130,10 @@ def _report(
             if options.random:
                 report["random"] = search(pair, card, options.random, options.seed, _note)
             report |= coverage(pair, card)
-    if lively:
+    if lively and options.bootstrap:
+        for name in lively:
+            card.add(name, [], [], "it takes a broker with settings of its own")
+    elif lively:
         with pairs.running(wanted, pairs.LIVELY, broken) as pair:
             _run_cases(pair, lively, card, broken, options.short, deadline)
     report |= {**card.as_json(), "broken": broken, "left_out": len(cases) - card.cases}
@@ -151,6 +160,9 @@ def _run_cases(
         card.add(name, ran.left, ran.differences, ran.cut)
         if ran.broken:
             broken[name] = ran.broken
+        if isinstance(pair.left, ExternalTarget) and not pair.left.is_there():
+            broken[name] = f"{pair.left.name} was gone after this case; the rest was not asked"
+            break
 
 
 def _note(what: str) -> None:

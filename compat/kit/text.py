@@ -47,7 +47,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     yield from _difference_lines(report)
     if report.get("left_out", 0) > 0:
-        yield f"{report['left_out']} cases were left out: the time of --short was over"
+        yield f"{report['left_out']} cases were left out"
     yield f"cases {report['cases']}, answers {report['answers']}: {report['equal']} equal ({share(report)}), " \
           f"{report['explained']} explained, {report['unexplained']} unexplained"  # fmt: skip
 

@@ -141,4 +141,5 @@ def quotas_and_features(run: Run) -> None:
     for version in peer.versions(DescribeUserScramCredentialsRequest):
         for users in (None, [], ["nobody"], ["nobody", "nobody"], [""]):
             rows = None if users is None else [{"name": user} for user in users]
-            peer.ask(DescribeUserScramCredentialsRequest, version, str(users), users=rows)
+            with peer.patience(2.0):
+                peer.ask(DescribeUserScramCredentialsRequest, version, str(users), users=rows)
