@@ -44,6 +44,7 @@ class ContainerTarget:
         if why := engine_is_missing():
             raise MissingTool(f"real Kafka in a container: {why}")
         self.name = f"kafka-{version}"
+        self.node_id = int(KAFKA_DEFAULTS["node.id"])
         self.port = free_port()
         self.controller_port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix=f"compat-{self.name}-"))

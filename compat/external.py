@@ -9,6 +9,7 @@ from typing import Self
 
 from compat.access import OPEN, Access, connect
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
 
 _ANSWER_TIMEOUT_S = 10.0
 
@@ -23,6 +24,7 @@ class ExternalTarget:
     def __init__(self, bootstrap: str, access: Access | None = None) -> None:
         self.name = self.bootstrap = bootstrap
         self.access = access or OPEN
+        self.node_id = -1
 
     @property
     def data_dir(self) -> Path:
@@ -45,10 +47,14 @@ class ExternalTarget:
         try:
             with connect(self.bootstrap, _ANSWER_TIMEOUT_S, "compat-ready", self.access) as wire:
                 answer = wire.ask(ApiVersionsRequest(), 0, ApiVersionsResponse)
+                cluster = wire.ask(MetadataRequest(topics=[]), 1, MetadataResponse)
         except OSError as error:
             raise RuntimeError(f"no answer from {self.bootstrap}: {error}") from error
         if answer.error_code:
             raise RuntimeError(f"{self.bootstrap} answers ApiVersions with error {answer.error_code}")
+        port = int(self.bootstrap.rpartition(":")[2])
+        here = sorted(cluster.brokers, key=lambda broker: broker.port != port)
+        self.node_id = here[0].node_id if here else -1
 
     def is_there(self) -> bool:
         """Whether anybody accepts a connection."""

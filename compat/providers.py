@@ -24,6 +24,10 @@ class OwnedTarget(Target, Protocol):
     """A target together with what it leaves on the disk."""
 
     @property
+    def node_id(self) -> int:
+        """Of the broker that is asked."""
+
+    @property
     def controller_port(self) -> int:
         """Of its controller's listener, on 127.0.0.1."""
 

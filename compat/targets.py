@@ -140,6 +140,7 @@ class ProcessTarget(ABC):
 
     name: str
     host = "127.0.0.1"
+    node_id = int(KAFKA_DEFAULTS["node.id"])
 
     def __init__(self, directory: Path | None) -> None:
         self._own_directory = directory is None

@@ -212,6 +212,8 @@ class Run:
         self.plan = plan
         port = int(target.bootstrap.rpartition(":")[2])
         self.names = Names(port, "", f"{plan.token}{case}", now_ms=[time.time() * 1000])
+        self.names.host = target.bootstrap.rpartition(":")[0]
+        self.names.node_id = target.node_id
         if not isinstance(target, ExternalTarget):
             self.names.data_dir = str(target.data_dir)
             self.names.controller_port = target.controller_port

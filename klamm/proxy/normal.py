@@ -98,6 +98,8 @@ class Names:
         self.port = port
         self.data_dir = data_dir
         self.controller_port = -1
+        self.node_id = -1
+        self.host = ""
         self._case = case
         self._named: dict[tuple[str, object], str] = {}
         self._count: dict[str, int] = {}
@@ -182,6 +184,10 @@ def _member(value: str | None, names: Names) -> str | None:
     return names.name(f"member of {found[1]}", value) if found else value
 
 
+def _node(value: Json, names: Names) -> Json:
+    return "<node>" if value == names.node_id and value is not True and names.node_id >= 0 else value
+
+
 def _records(value: str | None, names: Names) -> Json:
     """Batches as what is in them: compressed bytes depend on the compressor, the rest must be equal."""
     if not value:
@@ -213,7 +219,9 @@ RULES: dict[str, Callable[[Any, Names], Json]] = {
     "brokerEpoch": lambda value, names: value if value < 0 else names.name("epoch of a broker", value),
     "sessionId": lambda value, names: value and names.name("session", value),
     "memberId": _member,
-    "leader": lambda value, names: _member(value, names) if isinstance(value, str) else value,
+    "leader": lambda value, names: _member(value, names) if isinstance(value, str) else _node(value, names),
+    "host": lambda value, names: "<host>" if value and value == names.host else value,
+    **dict.fromkeys(("nodeId", "leaderId", "brokerId", "controllerId", "replicaNodes", "isrNodes"), _node),
     "records": _records,
     "logDir": lambda value, names: "<data dir>" if value == names.data_dir else value,
     "replicaDirectoryId": lambda value, names: value if value == ZERO_ID else names.name("directory", value),
