@@ -23,6 +23,8 @@ INTEGERS = (0, 0, 0, 1, 1, 2, 3, -1, -1, -2, 7)
 LIMITS = {"int8": (127, -128), "int16": (32767,), "int32": (2**31 - 1,), "int64": (2**63 - 1, TIMESTAMP, TIMESTAMP + 1)}
 NOT_NULL = {("DescribeLogDirs", "topics")}
 """Where null would ask for what belongs to other cases."""
+NOT_EMPTY = {("DescribeTopicPartitions", "topics")}
+"""Where an empty list would, too."""
 _NULL_ODDS = (False,) * 6 + (True,)
 _LENGTHS = (0, 1, 1, 1, 2, 3)
 
@@ -129,7 +131,8 @@ class Pools:
         if field.nullable_in(version) and field.type != "RecordBytes" and draws.choice(_NULL_ODDS):
             return None if (self._api, field.name) not in NOT_NULL else []
         if field.array:
-            return [self._element(cls, field, version, draws) for _ in range(draws.choice(_LENGTHS))]
+            lengths = _LENGTHS[1:] if (self._api, field.name) in NOT_EMPTY else _LENGTHS
+            return [self._element(cls, field, version, draws) for _ in range(draws.choice(lengths))]
         return self._element(cls, field, version, draws)
 
     def _element(self, cls: type[Struct], field: Field, version: int, draws: Draws) -> Any:
