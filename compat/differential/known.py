@@ -111,13 +111,6 @@ KNOWN: Sequence[Known] = (
         (Place("produce.broken_content"),),
     ),
     Known(
-        9,
-        "DescribeQuorum: the address of a controller that stands alone",
-        "A quorum of one needs no controller listener, and klamm opens none unless one is configured with a port; "
-        "Kafka has always one, and tells it.",
-        (Place("metadata.describe_quorum", path=".nodes*"),),
-    ),
-    Known(
         10,
         "DescribeTopicPartitions with an empty topic name",
         "Kafka fails with an unexpected exception, UNKNOWN_SERVER_ERROR. klamm answers INVALID_TOPIC_EXCEPTION, as "

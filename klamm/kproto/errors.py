@@ -272,7 +272,7 @@ _MESSAGES: Final[dict[int, str]] = {
     STALE_BROKER_EPOCH: "The broker has registered anew since this request was made.",
     OFFSET_NOT_AVAILABLE: "A new leader cannot tell its offsets yet, as its high watermark has not caught up.",
     MEMBER_ID_REQUIRED: "Join again with the member id in this answer.",
-    PREFERRED_LEADER_NOT_AVAILABLE: "The preferred replica cannot become the leader now.",
+    PREFERRED_LEADER_NOT_AVAILABLE: "The preferred leader was not available.",
     GROUP_MAX_SIZE_REACHED: "The group has as many members as it may have.",
     FENCED_INSTANCE_ID: "Another member has taken over this group.instance.id.",
     ELIGIBLE_LEADERS_NOT_AVAILABLE: "No replica that may lead the partition is alive.",

@@ -217,7 +217,8 @@ class Replication:
             or not is_eligible(replica_id, follower.broker_epoch)
         ):
             return None
-        return self._propose((*self.isr, replica_id), epoch, replica_id)
+        # Kafka's leader keeps them in a set, and proposes them by id.
+        return self._propose(tuple(sorted((*self.isr, replica_id))), epoch, replica_id)
 
     def shrink(self, leader_end: int, now_ms: float, epoch: int) -> IsrChange | None:
         """The change that puts those out which lag for too long, if there are any. It is under way from now on."""
@@ -226,7 +227,7 @@ class Replication:
         followers, lag_max_ms = self.followers, self.lag_max_ms
         kept = tuple(
             replica_id
-            for replica_id in self.isr
+            for replica_id in sorted(self.isr)
             if (follower := followers.get(replica_id)) is None or follower.is_caught_up(leader_end, now_ms, lag_max_ms)
         )
         return None if len(kept) == len(self.isr) else self._propose(kept, epoch, None)

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from klamm.kproto.errors import ProtocolError
+from klamm.metadata import features
 from klamm.metadata.image.difference import difference
 from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
 from klamm.metadata.log_replay import LogReplay, log_batches
@@ -46,13 +48,13 @@ class MetadataLoader:
         return max(self._replay.offset, self.image.offset) + 1
 
     def begin(self, replay: LogReplay) -> None:
-        """Start with what the files tell."""
+        """Start with what the files tell. Raises ProtocolError for a level that is not read."""
         delta = replay.delta
-        self._replay, self.image = replay, replay.build()
+        self._replay, self.image = replay, _readable(replay.build())
         self._tell(delta)
 
     def follow(self, log: PartitionLog, high_watermark: int) -> None:
-        """Read what was committed since. Raises ProtocolError for a record that is not understood."""
+        """Read what was committed since. Raises ProtocolError for a record, or a level, that is not understood."""
         replay = self._replay
         if high_watermark <= replay.offset + 1:
             return
@@ -62,7 +64,7 @@ class MetadataLoader:
             replay.take(batch)
         if not replay.is_transaction_open:
             delta = replay.delta
-            self.image = replay.build()
+            self.image = _readable(replay.build())
             self._tell(delta)
 
     def sealed(self, delta: MetadataDelta, image: MetadataImage) -> None:
@@ -76,7 +78,7 @@ class MetadataLoader:
         replay = LogReplay()
         replay.load_snapshot(snapshot_id, snapshot)
         delta = difference(self.image, replay.build())
-        self.image = delta.build(replay.offset, replay.epoch)
+        self.image = _readable(delta.build(replay.offset, replay.epoch))
         self._replay = LogReplay(self.image)
         self._tell(delta)
 
@@ -89,3 +91,11 @@ class MetadataLoader:
             except Exception:
                 # The batch is committed: the others must follow it, and this one is told of the next.
                 _logger.exception("a reader of the metadata failed at offset %d", self.image.offset)
+
+
+def _readable(image: MetadataImage) -> MetadataImage:
+    """Raises ProtocolError for a level of metadata.version whose records may mean what klamm does not know."""
+    reason = features.reason_not_readable(image.metadata_version) if image.features else None
+    if reason is not None:
+        raise ProtocolError(reason)
+    return image

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from klamm.kproto.errors import KafkaError
+from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.metadata_records import FeatureLevelRecord
 from klamm.kproto.schema import Message
 from klamm.log.machine import Decision
@@ -144,9 +144,16 @@ class MetadataNode:
         self._history = QuorumHistory(VoterSet.of(settings.static_voters))
         found = read_back(log, self._log_dirs.disk, self._history, storage.node_id, storage.directory_id)
         self._found = found
-        self._loader.begin(found.replay)
+        try:
+            self._loader.begin(found.replay)
+        except ProtocolError as error:
+            raise StorageError(str(error)) from None
         if self.is_alone:
             _check_level(self.image, self._bootstrap())
+
+    def announce(self, controller_endpoints: tuple[Endpoint, ...]) -> None:
+        """Where this node's controller listens, when that is known only now. To be called before `start`."""
+        self._settings = self._settings._replace(controller_endpoints=controller_endpoints)
 
     async def start(self) -> None:
         """Join the quorum; done when this node has begun to lead it alone, or at once where there are others.
@@ -278,7 +285,11 @@ class MetadataNode:
         self.snapshots.on_commit(self.image)
 
     def _replaced(self, snapshot_id: SnapshotId, snapshot: Snapshot) -> None:
-        self._loader.replace(snapshot_id, snapshot)
+        try:
+            self._loader.replace(snapshot_id, snapshot)
+        except Exception as error:
+            self.failed(f"the leader's snapshot cannot be followed: {error}")
+            raise
         self.snapshots.on_replaced()
 
     def _on_role(self, became: Became) -> None:
@@ -428,6 +439,5 @@ def _check_level(image: MetadataImage, bootstrap: Sequence[Message]) -> None:
     for record in bootstrap:
         if isinstance(record, FeatureLevelRecord) and record.name == features.METADATA_VERSION:
             level = record.feature_level
-    if not features.METADATA_VERSION_WRITABLE_MIN <= level <= features.METADATA_VERSION_LATEST:
-        name = features.VERSION_NAMES.get(level, str(level))
-        raise StorageError(f"the cluster is at metadata.version {name}; klamm writes 4.0-IV0 to 4.3-IV0")
+    if (reason := features.reason_not_writable(level)) is not None:
+        raise StorageError(reason)

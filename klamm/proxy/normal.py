@@ -73,7 +73,14 @@ NODE_SETTINGS = (
 
 _PRESENT_IF_POSITIVE = {
     "DescribeLogDirs": ("totalBytes", "usableBytes"),
-    "DescribeQuorum": ("highWatermark", "logEndOffset", "lastFetchTimestamp", "lastCaughtUpTimestamp", "leaderEpoch"),
+    "DescribeQuorum": (
+        "highWatermark",
+        "logEndOffset",
+        "lastFetchTimestamp",
+        "lastCaughtUpTimestamp",
+        "leaderEpoch",
+        "port",
+    ),
     "ApiVersions": ("finalizedFeaturesEpoch",),
     "Vote": ("leaderEpoch",),
     "BeginQuorumEpoch": ("leaderEpoch",),
@@ -142,13 +149,13 @@ def _value(api: str, field: str, value: Json, names: Names) -> Json:
     if isinstance(value, list):
         items = [_value(api, field, item, names) for item in value if not names.is_foreign(item)]
         return sorted(items, key=_sort_key) if field in UNORDERED.get(api, ()) else items
+    if field in _PRESENT_IF_POSITIVE.get(api, ()):
+        return "<positive>" if value > 0 else value
     rule = RULES.get(field)
     if rule is not None:
         return rule(value, names)
     if field in TEXTS:
         return "<text>" if value else value
-    if field in _PRESENT_IF_POSITIVE.get(api, ()):
-        return "<positive>" if value > 0 else value
     if "imestamp" in field or field.endswith("TimeMs"):
         return names.time(value)
     return value

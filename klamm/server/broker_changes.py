@@ -58,21 +58,26 @@ def _check_changes(broker: Broker, name: str, current: Mapping[str, str], change
         else:
             own = image.config(BROKER_RESOURCE, str(broker.node_id))
             changed = broker.config.changed(dynamic_default=after, dynamic_broker=own)
-        threads = broker.settings.broker(image, _CLEANER_THREADS)
-        assert isinstance(threads, int)
-        _check_cleaner_threads(threads, changed.int(_CLEANER_THREADS))
+        for threads in _THREADS:
+            now = broker.settings.broker(image, threads)
+            assert isinstance(now, int)
+            _check_threads(threads, now, changed.int(threads))
     except ConfigError as error:
         raise KafkaError(errors.INVALID_REQUEST, str(error)) from None
 
 
-_CLEANER_THREADS: Final = "log.cleaner.threads"
+_THREADS: Final = (
+    "log.cleaner.threads", "num.io.threads", "num.replica.fetchers", "num.recovery.threads.per.data.dir",
+    "background.threads",
+)  # fmt: skip
+"""Numbers of threads that change step by step, whatever klamm makes of them."""
 
 
-def _check_cleaner_threads(current: int, threads: int) -> None:
-    """Kafka lets the number of cleaners be halved or doubled at most. Raises ConfigError."""
+def _check_threads(name: str, current: int, threads: int) -> None:
+    """Kafka lets the number of threads of a kind be halved or doubled at most. Raises ConfigError."""
     if not max(1, current // 2) <= threads <= current * 2 and threads != current:
         expected = f"from half to double of {current}, which is the number now, and at least 1"
-        raise ConfigError(_CLEANER_THREADS, threads, expected)
+        raise ConfigError(name, threads, expected)
 
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")

@@ -50,11 +50,11 @@ def encode_answer(response: Message, version: int, correlation_id: int, header_v
 def refusal(found: Route, version: int, error: KafkaError) -> Message:
     """The answer to a request that failed as a whole: its error code and, where there is room, the message.
 
-    Raises ProtocolError for a response that has no room for either.
+    Raises ProtocolError for a response that has no room for either, unless its versions are allowed to leave it out.
     """
     values: dict[str, Any] = {}
     for field in found.response.__schema__.fields:
-        if field.name == "error_code" and field.exists_in(version):
+        if field.name == "error_code" and (field.exists_in(version) or field.ignorable):
             values["error_code"] = error.code
         elif field.name == "error_message" and field.exists_in(version):
             values["error_message"] = error.message

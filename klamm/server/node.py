@@ -38,7 +38,7 @@ from klamm.server.dispatch import Dispatcher
 from klamm.server.fetch_sessions import FetchSessions
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
-from klamm.server.node_settings import is_standalone, metadata_settings
+from klamm.server.node_settings import controller_endpoints, is_standalone, metadata_settings
 from klamm.server.partition import Partition
 from klamm.server.producer_ids import ProducerIds
 from klamm.server.replica_surroundings import ReplicationPorts
@@ -170,12 +170,15 @@ class Node:
         self.broker = self._broker(storage.cluster_id, log_dirs)
         self.metadata.add_publisher(self._publish)
         self.metadata.replay()
+        if self._is_controller and (drawn := await self._open_controller_listeners(are_drawn=True)):
+            # Nobody knows these ports before the quorum tells them: nobody asks before there is an answer.
+            self.metadata.announce(controller_endpoints(config, drawn))
         if self.metadata.is_alone and self._is_broker:
             await self._load(log_dirs)
         await self.metadata.start()
         self._has_metadata = True
         if self._is_controller:
-            await self._open_controller_listeners()
+            await self._open_controller_listeners(are_drawn=False)
             if not self.metadata.is_alone:
                 self._registrar = ControllerRegistrar(self.metadata, self.broker.controller, self.clock)
         if self._is_broker:
@@ -353,13 +356,16 @@ class Node:
             opened.append(_announced(advertised[endpoint.name], endpoint, port))
         return opened
 
-    async def _open_controller_listeners(self) -> None:
-        """A quorum of one needs none; those that are configured with a port are opened."""
+    async def _open_controller_listeners(self, *, are_drawn: bool) -> dict[str, int]:
+        """Open those whose port the system draws, or the others; gives their ports by name."""
+        ports = {}
         for endpoint in self.config.listeners.controller:
-            if endpoint.port:
-                await self._listener(endpoint.name, apis.CONTROLLER).start(endpoint.host, endpoint.port)
+            if are_drawn is (endpoint.port == 0):
+                port = await self._listener(endpoint.name, apis.CONTROLLER).start(endpoint.host, endpoint.port)
+                ports[endpoint.name] = port
                 if not self._is_broker and not self.bootstrap_servers:
-                    self.bootstrap_servers = f"{endpoint.host or 'localhost'}:{endpoint.port}"
+                    self.bootstrap_servers = f"{endpoint.host or 'localhost'}:{port}"
+        return ports
 
     async def _close_listeners(self) -> None:
         for listener in self._listeners:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from klamm.metadata.controller.elections import ElectionSettings
@@ -31,13 +32,15 @@ def is_standalone(config: BrokerConfig) -> bool:
     return all(server.port in own for server in config.quorum_bootstrap_servers)
 
 
-def controller_endpoints(config: BrokerConfig) -> tuple[Endpoint, ...]:
-    """What is told of this node's controller listeners; those without a port of their own are not open to others."""
+def controller_endpoints(config: BrokerConfig, drawn: Mapping[str, int] | None = None) -> tuple[Endpoint, ...]:
+    """What is told of this node's controller listeners. `drawn`: ports that the system gave, by the listener's name;
+    a listener on port 0 that has none yet is left out.
+    """
     bound = {endpoint.name: endpoint for endpoint in config.listeners.controller}
     return tuple(
-        Endpoint(e.name, e.host or bound[e.name].host or "localhost", e.port, SECURITY_PROTOCOLS[e.security_protocol])
+        Endpoint(e.name, e.host or bound[e.name].host or "localhost", port, SECURITY_PROTOCOLS[e.security_protocol])
         for e in config.listeners.advertised_controller
-        if e.port and e.name in bound
+        if e.name in bound and (port := e.port or (drawn or {}).get(e.name, 0))
     )
 
 

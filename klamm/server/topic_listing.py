@@ -33,6 +33,16 @@ def broker_addresses(cluster: ClusterImage, listener_name: str, include_fenced: 
     return found
 
 
+def controller_for_clients(cluster: ClusterImage, listener_name: str, controller_id: int, own_id: int) -> int:
+    """The broker that clients are told is the controller; -1 while there is none (KIP-590).
+
+    Any broker that serves will do, since brokers forward; a controller that is no broker is not the clients' to ask.
+    The active controller comes first, which forwards nothing, then the broker that is asked (`own_id`).
+    """
+    serving = [b.broker_id for b in broker_addresses(cluster, listener_name)]
+    return next((i for i in (controller_id, own_id, *serving) if i in serving), -1)
+
+
 def leader_error(cluster: ClusterImage, partition: PartitionRegistration, listener_name: str) -> int:
     """NONE, LEADER_NOT_AVAILABLE, or LISTENER_NOT_FOUND when the leader is not on the client's listener."""
     leader = cluster.brokers.get(partition.leader)

@@ -11,6 +11,7 @@ import pytest
 from klamm.kproto import apis, errors
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from klamm.kproto.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+from klamm.kproto.messages.describe_quorum import DescribeQuorumRequest, DescribeQuorumResponse
 from klamm.kproto.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.kproto.messages.metadata import MetadataRequest
@@ -139,3 +140,29 @@ def test_describe_cluster_0_knows_no_controllers(controller: tuple[str, str]) ->
         request = DescribeClusterRequest(include_cluster_authorized_operations=False)
         answer = client.ask(request, 0, DescribeClusterResponse)
     assert (answer.error_code, answer.brokers) == (errors.INVALID_REQUEST, [])
+
+
+def quorum_address(servers: str) -> str:
+    """Where the only voter listens, as the quorum tells it."""
+    topic = DescribeQuorumRequest.TopicData(
+        topic_name="__cluster_metadata", partitions=[DescribeQuorumRequest.TopicData.PartitionData(partition_index=0)]
+    )
+    with WireClient(servers) as client:
+        (node,) = client.ask(DescribeQuorumRequest(topics=[topic]), 2, DescribeQuorumResponse).nodes
+    (listener,) = node.listeners
+    assert listener.name == "CONTROLLER"
+    return f"{listener.host}:{listener.port}"
+
+
+def test_a_port_that_the_system_draws_is_announced_anew_at_every_start() -> None:
+    with Cluster() as cluster:
+        found = []
+        for _ in range(2):
+            address = quorum_address(cluster.bootstrap_servers)
+            request = DescribeClusterRequest(include_cluster_authorized_operations=False, endpoint_type=2)
+            with WireClient(address) as client:
+                (node,) = client.ask(request, 1, DescribeClusterResponse).brokers
+            assert f"{node.host}:{node.port}" == address
+            found.append(address)
+            cluster.nodes[1].restart()
+        assert all(not address.endswith(":0") for address in found)

@@ -17,20 +17,41 @@ from klamm.kproto import apis
 from klamm.kproto.apis import APIS, PRODUCE
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from klamm.kproto.messages.describe_quorum import DescribeQuorumRequest, DescribeQuorumResponse
 from klamm.kproto.messages.header import RequestHeader
 from klamm.kproto.schema import Message
-from klamm.server.routes import SERVED, route
+from klamm.server.routes import route, served_apis
 from klamm.testing import Cluster
 from klamm.testing.wire import WireClient
 
-CASES = [(APIS[key].name, version) for key in sorted(SERVED) for version in range(APIS[key].low, APIS[key].high + 1)]
+BOTH = {"broker": apis.BROKER, "controller": apis.CONTROLLER}
+"""The kinds of listeners; a request of each API that a kind serves goes to it in every version."""
+KEYS = [(kind, api.key) for kind, listener in BOTH.items() for api in served_apis(listener)]
+CASES = [(kind, APIS[key].name, version) for kind, key in KEYS for version in range(APIS[key].low, APIS[key].high + 1)]
+CLOSED = {"DescribeTopicPartitions"}
+"""What has no place for the error of a request as a whole."""
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[str]:
+def addresses() -> Iterator[dict[str, str]]:
+    """The listeners of one node by kind."""
     with Cluster() as cluster:
         cluster.create_topic("t", partitions=2)
-        yield cluster.bootstrap_servers
+        topics = [
+            DescribeQuorumRequest.TopicData(
+                topic_name="__cluster_metadata",
+                partitions=[DescribeQuorumRequest.TopicData.PartitionData(partition_index=0)],
+            )
+        ]
+        with WireClient(cluster.bootstrap_servers) as client:
+            (node,) = client.ask(DescribeQuorumRequest(topics=topics), 2, DescribeQuorumResponse).nodes
+        (listener,) = node.listeners
+        yield {"broker": cluster.bootstrap_servers, "controller": f"{listener.host}:{listener.port}"}
+
+
+@pytest.fixture
+def servers(addresses: dict[str, str]) -> str:
+    return addresses["broker"]
 
 
 def sample(cls: type[Message], version: int) -> Message:
@@ -55,11 +76,14 @@ def still_serves(servers: str) -> None:
         assert client.ask(ApiVersionsRequest(), 0, ApiVersionsResponse).error_code == 0
 
 
-@pytest.mark.parametrize(("name", "version"), CASES)
+@pytest.mark.parametrize(("kind", "name", "version"), CASES)
 @pytest.mark.parametrize("make", ["default", "sample"])
-def test_it_is_answered(servers: str, name: str, version: int, make: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_answered(
+    addresses: dict[str, str], kind: str, name: str, version: int, make: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers = addresses[kind]
     key = next(api.key for api in APIS.values() if api.name == name)
-    found = route(key, apis.BROKER)
+    found = route(key, BOTH[kind])
     assert found is not None
     request = found.request() if make == "default" else sample(found.request, version)
     if key == PRODUCE:
@@ -69,13 +93,16 @@ def test_it_is_answered(servers: str, name: str, version: int, make: str, caplog
         try:
             client.receive(found.response, version, correlation_id)
         except ConnectionResetError:
-            assert name in ("DescribeTopicPartitions",), "closed instead of answered"
+            assert name in CLOSED, "closed instead of answered"
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize("key", sorted(SERVED))
-def test_cut_and_garbled_bodies(servers: str, key: int, caplog: pytest.LogCaptureFixture) -> None:
-    api, found = APIS[key], route(key, apis.BROKER)
+@pytest.mark.parametrize(("kind", "key"), KEYS)
+def test_cut_and_garbled_bodies(
+    addresses: dict[str, str], kind: str, key: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers = addresses[kind]
+    api, found = APIS[key], route(key, BOTH[kind])
     assert found is not None
     version = api.high
     request = sample(found.request, version)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from klamm.metadata.controller.hash_order import in_hash_order
 from klamm.server.config.definitions import (
     BROKER,
     CLIENT_METRICS,
@@ -80,21 +81,35 @@ def describe(kind: Kind, name: str, layers: Layers) -> ConfigEntry:
 
 
 def describe_all(kind: Kind, layers: Layers, names: Iterable[str] | None = None) -> list[ConfigEntry]:
-    """Every setting that Kafka lists, sorted by name; of `names`, when there are any, only those.
+    """Every setting that Kafka lists, in its order; of `names`, when there are any, only those.
 
-    Internal keys are listed only when they were set. A broker also lists what was set and Kafka does not define.
+    The order is that of a Java map: kafka-topics shows a topic's settings as they come. Internal keys are listed only
+    when they were set. A broker also lists what was set and Kafka does not define.
     """
     wanted = set(names or ())
     if kind == BROKER:
         listed = {key.name for key in definitions(BROKER).values() if not key.internal}
         listed |= layers.static.keys() | layers.dynamic_default.keys() | layers.dynamic_broker.keys()
-        return [_describe_broker(name, layers) for name in sorted(listed) if not wanted or name in wanted]
+        return [_describe_broker(name, layers) for name in _in_order(listed) if not wanted or name in wanted]
     values = inherited_values(kind, layers)
+    keys = definitions(kind)
     return [
-        _describe_resource(kind, key, layers, values)
-        for name, key in sorted(definitions(kind).items())
-        if (not wanted or name in wanted) and (not key.internal or name in layers.resource)
+        _describe_resource(kind, keys[name], layers, values)
+        for name in _in_order(name for name, key in keys.items() if not key.internal or name in layers.resource)
+        if not wanted or name in wanted
     ]
+
+
+_DEFINED_EARLY: Final = (
+    "segment.bytes", "flush.messages", "retention.bytes", "max.compaction.lag.ms", "index.interval.bytes",
+    "retention.ms",
+)  # fmt: skip
+"""Topic settings that Kafka defines before those which share a place with them in its map."""
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    listed = set(names)
+    return in_hash_order([*(name for name in _DEFINED_EARLY if name in listed), *sorted(listed)])
 
 
 def describe_default_broker(layers: Layers, names: Iterable[str] | None = None) -> list[ConfigEntry]:

@@ -12,7 +12,7 @@ from klamm.metadata.image.cluster import ClusterImage
 from klamm.server import authorized
 from klamm.server.broker import Broker
 from klamm.server.request import RequestContext
-from klamm.server.topic_listing import broker_addresses
+from klamm.server.topic_listing import broker_addresses, controller_for_clients
 
 _BROKERS = 1
 _CONTROLLERS = 2
@@ -46,11 +46,14 @@ def handle(broker: Broker, context: RequestContext, request: DescribeClusterRequ
             for b in broker_addresses(cluster, context.listener_name, request.include_fenced_brokers)
         ]
     )
+    controller_id = broker.metadata.controller_id
+    if not on_controller:
+        controller_id = controller_for_clients(cluster, context.listener_name, controller_id, broker.node_id)
     response = DescribeClusterResponse(
         throttle_time_ms=0,
         error_code=errors.NONE,
         cluster_id=broker.cluster_id,
-        controller_id=broker.metadata.controller_id,
+        controller_id=controller_id,
         brokers=nodes,
         endpoint_type=request.endpoint_type,
     )

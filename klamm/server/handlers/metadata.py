@@ -25,7 +25,13 @@ from klamm.metadata.image.topics import TopicImage
 from klamm.server import authorized
 from klamm.server.broker import Broker
 from klamm.server.request import RequestContext
-from klamm.server.topic_listing import INTERNAL_TOPICS, broker_addresses, leader_error, offline_replicas
+from klamm.server.topic_listing import (
+    INTERNAL_TOPICS,
+    broker_addresses,
+    controller_for_clients,
+    leader_error,
+    offline_replicas,
+)
 
 Topic = MetadataResponse.MetadataResponseTopic
 Partition = Topic.MetadataResponsePartition
@@ -106,7 +112,7 @@ def _answer(
             for b in broker_addresses(cluster, listener)
         ],
         cluster_id=broker.cluster_id,
-        controller_id=broker.metadata.controller_id,
+        controller_id=controller_for_clients(cluster, listener, broker.metadata.controller_id, broker.node_id),
         topics=topics,
     )
     if request.include_cluster_authorized_operations:
