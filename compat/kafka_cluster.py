@@ -34,7 +34,8 @@ class KafkaNode(NodeTarget, KafkaTarget):
         self.is_controller = "controller" in roles
         self.controller_port = free_port()
         self.directory_id = uuid_text(uuid4().bytes)
-        self.initial_controllers = ""
+        self.format_arguments = ["--no-initial-controllers"]
+        """Of a node that is no voter from the beginning: it learns the voters from the log."""
         listeners = [f"{CLIENT}://{self.bootstrap}"] if self.is_broker else []
         if self.is_controller:
             listeners.append(f"{CONTROLLER}://{self.quorum_address}")
@@ -63,18 +64,16 @@ class KafkaNode(NodeTarget, KafkaTarget):
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
 
-    def _format_arguments(self) -> Sequence[str]:
-        # A node that is no voter learns the voters from the log.
-        return (
-            ["--initial-controllers", self.initial_controllers] if self.is_controller else ["--no-initial-controllers"]
-        )
+    def _format_arguments(self) -> list[str]:
+        return self.format_arguments
 
 
 class KafkaCluster(ClusterTarget):
     """`nodes` brokers with the ids 1, 2, ...; they are the controllers too unless there are to be `controllers`.
 
     `overrides` go to every node, `node_overrides` to single ones by id. `log_dirs`: directories per node. `places`: of
-    nodes that are not on 127.0.0.1.
+    nodes that are not on 127.0.0.1. `spare_controllers`: so many of the controllers, the last, do not vote when the
+    quorum begins. `static_voters`: the settings name the voters, as before KIP-853.
     """
 
     name: ClassVar[str] = "kafka"
@@ -91,6 +90,8 @@ class KafkaCluster(ClusterTarget):
         heap: str = "384m",
         jvm_options: Sequence[str] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
         places: Mapping[int, Place] | None = None,
+        spare_controllers: int = 0,
+        static_voters: bool = False,
     ) -> None:
         super().__init__(directory)
         roles = dict.fromkeys(range(1, nodes + 1), "broker" if controllers else "broker,controller")
@@ -101,12 +102,22 @@ class KafkaCluster(ClusterTarget):
             )
             for node_id, role in roles.items()
         }
-        voters = [node for node in self._nodes.values() if node.is_controller]
+        all_controllers = [node for node in self._nodes.values() if node.is_controller]
+        voters = all_controllers[: len(all_controllers) - spare_controllers]
+        if static_voters:
+            quorum = ",".join(f"{voter.node_id}@{voter.quorum_address}" for voter in voters)
+            finding = {"controller.quorum.voters": quorum}
+        else:
+            finding = {"controller.quorum.bootstrap.servers": ",".join(voter.quorum_address for voter in voters)}
+        for voter in voters:
+            voter.format_arguments = ["--initial-controllers", ",".join(each.voter for each in voters)]
         replicas = str(max(1, min(3, nodes)))
         for node in self._nodes.values():
-            node.initial_controllers = ",".join(voter.voter for voter in voters)
+            del node.properties["controller.quorum.bootstrap.servers"]
+            if static_voters:
+                node.format_arguments = []
             node.properties |= {
-                "controller.quorum.bootstrap.servers": ",".join(v.quorum_address for v in voters),
+                **finding,
                 "offsets.topic.replication.factor": replicas,
                 "transaction.state.log.replication.factor": replicas,
                 "transaction.state.log.min.isr": str(max(1, min(2, nodes))),

@@ -10,10 +10,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
+from uuid import uuid4
 
 from compat.cluster import HERE, ClusterTarget, NodeTarget, Place
 from compat.targets import KlammTarget
 from klamm.cli.cluster_directories import ClusterNode, Wanted, lay_out, prepare
+from klamm.kproto.uuids import uuid_text
+from klamm.log.disk import RealDisk
+from klamm.server.config.broker_config import BrokerConfig
+from klamm.server.config.local_cluster import LocalNode, settings_of
+from klamm.server.formatting import format_directories
 
 PROFILE = "kafka"
 
@@ -56,7 +62,9 @@ class KlammNode(NodeTarget, KlammTarget):
 class KlammCluster(ClusterTarget):
     """`nodes` brokers, which are the controllers too unless there are to be `controllers`; `overrides` go to all.
 
-    `places`: of nodes that are not on 127.0.0.1.
+    `node_overrides` to single ones by id. `places`: of nodes that are not on 127.0.0.1. `spare_controllers`: so many of
+    the controllers, the last, do not vote when the quorum begins. `static_voters`: the settings name the voters, as
+    before KIP-853.
     """
 
     name: ClassVar[str] = "klamm"
@@ -70,6 +78,9 @@ class KlammCluster(ClusterTarget):
         controllers: int = 0,
         python: str = sys.executable,
         places: Mapping[int, Place] | None = None,
+        spare_controllers: int = 0,
+        static_voters: bool = False,
+        node_overrides: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__(directory)
         # Topics that are created without a number of replicas have one on both sides.
@@ -81,11 +92,37 @@ class KlammCluster(ClusterTarget):
             for node in lay_out(wanted)
             for place in [found.get(node.node_id, HERE)]
         ]
-        self._nodes = {
-            prepared.node.node_id: KlammNode(prepared, python, found.get(prepared.node.node_id, HERE))
-            for prepared in prepare(wanted, nodes=laid_out)
-        }
+        if static_voters:
+            prepared = _with_static_voters(wanted, laid_out)
+        else:
+            if spare_controllers:
+                # A node that is added to the directory of a cluster votes only when it is told to.
+                prepare(
+                    wanted._replace(controllers=controllers - spare_controllers), nodes=laid_out[:-spare_controllers]
+                )
+            prepared = prepare(wanted, nodes=laid_out)
+        self._nodes = {one.node.node_id: KlammNode(one, python, found.get(one.node.node_id, HERE)) for one in prepared}
+        for one in prepared:
+            own = (node_overrides or {}).get(one.node.node_id, {})
+            with open(one.settings_file, "a") as file:
+                file.writelines(f"{name}={value}\n" for name, value in own.items())
 
     @property
     def nodes(self) -> Mapping[int, KlammNode]:
         return self._nodes
+
+
+def _with_static_voters(wanted: Wanted, nodes: Sequence[LocalNode]) -> list[ClusterNode]:
+    """The nodes formatted as Kafka formats them where `controller.quorum.voters` is set."""
+    prepared = []
+    cluster_id = uuid_text(uuid4().bytes)
+    for node in nodes:
+        one = ClusterNode(node, str(Path(wanted.directory) / f"node-{node.node_id}"))
+        settings = settings_of(node, nodes, wanted.given, static_voters=True)
+        settings["log.dirs"] = one.log_directory
+        Path(one.log_directory).mkdir(parents=True)
+        Path(one.settings_file).write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        config = BrokerConfig.load(profile=PROFILE, overrides=settings)
+        format_directories(config, RealDisk(), cluster_id=cluster_id, is_standalone=False)
+        prepared.append(one)
+    return prepared

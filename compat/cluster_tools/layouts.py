@@ -1,0 +1,52 @@
+"""The clusters that the stories are told of, and which parts of them are told of each.
+
+Later parts use what earlier ones have made. A part that takes two brokers down is not for nodes that are the quorum,
+too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from compat.cluster_tools import stories, voters
+from compat.cluster_tools.story import Story
+
+Part = Callable[[Story], None]
+
+
+class Layout(NamedTuple):
+    """What a cluster is made with, and the parts."""
+
+    cluster: Mapping[str, Any]
+    parts: tuple[Part, ...]
+
+
+LAYOUTS: Final[dict[str, Layout]] = {
+    "combined": Layout(
+        {"nodes": 3},
+        (
+            stories.topics, stories.quorum, stories.cluster, stories.features, stories.settings,
+            stories.a_broker_down, stories.elections, stories.reassignments, stories.at_the_controllers,
+            stories.unregister,
+        ),
+    ),
+    "separate": Layout(
+        {"nodes": 3, "controllers": 3},
+        (
+            stories.topics, stories.quorum, stories.cluster, stories.a_broker_down, stories.elections,
+            stories.unclean, stories.at_the_controllers, stories.unregister,
+        ),
+    ),
+    "voters": Layout(
+        {
+            "nodes": 1, "controllers": 3, "spare_controllers": 2,
+            "node_overrides": {voters.JOINER: {"controller.quorum.auto.join.enable": "true"}},
+        },
+        (voters.voters,),
+    ),
+    "static": Layout({"nodes": 3, "static_voters": True}, (voters.kraft_version,)),
+}  # fmt: skip
+"""Three nodes, brokers and controllers both; three brokers beside three controllers; one broker, a voter and two
+controllers that may become voters; three nodes whose settings name the voters.
+"""
