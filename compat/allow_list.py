@@ -47,6 +47,15 @@ class Lists(NamedTuple):
         """Why it need not pass on klamm; "" if no list says so."""
         return self.later.get(test) or self.explained.get(test) or self.unfit.get(test) or ""
 
+    def sorted_out(self, target: str, result: Result) -> Result:
+        """For the score card: failures that are no loss are shown as skipped, each with its reason."""
+        known = {name for name in result.failed if name not in self.required(target)}
+        return Result(
+            result.passed,
+            {name: why for name, why in result.failed.items() if name not in known},
+            {**result.skipped, **{name: f"{self.reason(name)} [{result.failed[name]}]" for name in known}},
+        )
+
 
 def merged(first: Result, second: Result) -> Result:
     """Both runs; what the second one ran counts as it went there."""

@@ -92,13 +92,7 @@ class Script(NamedTuple):
         """As a suite of the kit; steps that need not be equal are shown as skipped when they differ."""
 
         def run(target: Target) -> Result:
-            result, lists = self.compare(target.bootstrap), self.lists()
-            known = {name for name in result.failed if name not in lists.required(target.name)}
-            return Result(
-                result.passed,
-                {name: why for name, why in result.failed.items() if name not in known},
-                {name: f"{lists.reason(name)} [{why}]" for name, why in result.failed.items() if name in known},
-            )
+            return self.lists().sorted_out(target.name, self.compare(target.bootstrap))
 
         return Suite(self.name, self.version, run, needs=self.needs)
 

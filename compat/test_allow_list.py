@@ -58,6 +58,14 @@ def test_the_second_run_counts() -> None:
     assert (both.passed, both.failed, both.skipped) == (["a", "b"], {"c": "again"}, {"d": "z"})
 
 
+def test_failures_that_are_no_loss_are_shown_as_skipped() -> None:
+    found = Result(["good"], {"shaky": "late", "later": "no", "unfit": "no"}, {"other": "absent"})
+    on_klamm = LISTS.sorted_out("klamm", found)
+    assert on_klamm.failed == {"shaky": "late"}
+    assert on_klamm.skipped == {"other": "absent", "later": "needs transactions [no]", "unfit": "slow [no]"}
+    assert LISTS.sorted_out("kafka", found).failed == {"shaky": "late", "later": "no"}
+
+
 def test_a_name_on_two_lists_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tests.allow").write_text("one\n")
     (tmp_path / "tests.later").write_text("one  # why\n")

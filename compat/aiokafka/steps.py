@@ -319,7 +319,7 @@ async def end_steps(s: Session) -> Outcomes:
 
     return await outcomes(
         {
-            "transaction": lambda: asyncio.wait_for(transaction(), 15),
+            "transaction": lambda: asyncio.wait_for(transaction(), 8),
             "delete-records": lambda: delete_records(7),
             "delete-records-too-far": lambda: delete_records(9999),
             "delete-topic": lambda: delete_topic(s.topic),

@@ -394,7 +394,7 @@ def _consumer_protocol(s: Session) -> list[int]:
     )
     try:
         consumer.subscribe([s.topic])
-        deadline = time.monotonic() + TIMEOUT_S / 3
+        deadline = time.monotonic() + TIMEOUT_S / 6
         while not consumer.assignment() and time.monotonic() < deadline:
             message = consumer.poll(0.1)
             if message is not None and message.error() is not None:
@@ -406,7 +406,7 @@ def _consumer_protocol(s: Session) -> list[int]:
 
 def _transaction(s: Session) -> list[Any]:
     producer = s.producer(transactional_id=f"{s.name}-tx")
-    producer.init_transactions(TIMEOUT_S / 3)
+    producer.init_transactions(TIMEOUT_S / 6)
     for value, end in (("aborted", producer.abort_transaction), ("committed", producer.commit_transaction)):
         producer.begin_transaction()
         producer.produce(s.topic, partition=3, value=value)

@@ -1,8 +1,7 @@
-"""Run kafka-python's own integration tests against a target, and hold the result to two lists.
+"""Run kafka-python's own integration tests against a target, and hold the result to the lists of this folder.
 
-`python -m compat.kafka_python.integration --target klamm|kafka [--json FILE] [-- pytest arguments]`
-`tests.allow` names the tests that must pass; `tests.later` those that need a capability klamm does not have yet, with
-the reason. Real Kafka must pass both lists: that calibrates the run. The tests come from PyPI, never from this tree.
+`python -m compat.kafka_python.integration --target klamm|kafka [-- pytest arguments]`
+The tests come from PyPI, never from this tree.
 """
 
 from __future__ import annotations
@@ -14,16 +13,17 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from compat.allow_list import Lists, held
 from compat.kafka_jars import ROOT, cache_dir, cache_lock
+from compat.suites import Result
 
 VERSION = "3.0.12"
 KAFKA_VERSION = "4.3.1"
 HERE = Path(__file__).resolve().parent
+LISTS = Lists.of(HERE)
 TIMEOUT_S = 540
 
 
@@ -42,20 +42,10 @@ def sdist() -> Path:
     return place
 
 
-def read_list(name: str) -> dict[str, str]:
-    """Test names of a list file with their reasons: `name` or `name  # reason` a line."""
-    tests: dict[str, str] = {}
-    for line in (HERE / name).read_text().splitlines():
-        test, _, reason = line.partition("#")
-        if test.strip():
-            tests[test.strip()] = reason.strip()
-    return tests
-
-
-def run(target: str, arguments: list[str], tests: Iterable[str] = ("",)) -> dict[str, dict[str, str]]:
-    """Outcome ("passed", "failed", "skipped") and reason of each test; the tests' kafka is the distribution's."""
+def run(target: str, arguments: Sequence[str] = (), tests: Collection[str] | None = None) -> Result:
+    """How the named tests went, None: all; the tests' kafka is the distribution's."""
     source = sdist()
-    paths = [str(source / "test" / "integration" / test) for test in tests]
+    paths = [str(source / "test" / "integration" / test) for test in (("",) if tests is None else tests)]
     with tempfile.TemporaryDirectory(prefix="compat-kafka-python-") as folder:
         outcomes = Path(folder) / "outcomes.json"
         command = [
@@ -70,48 +60,25 @@ def run(target: str, arguments: list[str], tests: Iterable[str] = ("",)) -> dict
         if not outcomes.exists():
             raise SystemExit("pytest ended without outcomes")
         found: dict[str, dict[str, str]] = json.loads(outcomes.read_text())
-        return found
-
-
-def _lost(required: Iterable[str], outcomes: dict[str, dict[str, str]], selected: bool) -> set[str]:
-    """What must pass and did not; with a selection of tests, those that did not run do not count."""
-    passed = {name for name, found in outcomes.items() if found["outcome"] == "passed"}
-    return {name for name in required if name not in passed and (name in outcomes or not selected)}
+    reasons: dict[str, dict[str, str]] = {"passed": {}, "failed": {}, "skipped": {}}
+    for name, told in found.items():
+        reasons[told["outcome"]][name] = told["reason"]
+    return Result(list(reasons["passed"]), reasons["failed"], reasons["skipped"])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", choices=["klamm", "kafka"], default="klamm")
-    parser.add_argument("--json", type=Path, help="write the outcomes and totals here")
     parser.add_argument("pytest", nargs="*", help="for pytest, after --; then a test that did not run is no failure")
     options = parser.parse_args()
-    started = time.monotonic()
-    outcomes = run(options.target, options.pytest)
-    allowed, later = read_list("tests.allow"), read_list("tests.later")
-    required = allowed | later if options.target == "kafka" else allowed
-    lost = _lost(required, outcomes, bool(options.pytest))
-    if again := sorted(lost & outcomes.keys()):
-        # These tests have limits of a second or two of their own, which a busy machine does not always keep.
-        for name in again:
-            print(f"once more, alone: {name}: {outcomes[name]['reason']}")
-        outcomes |= run(options.target, options.pytest, again)
-        lost = _lost(required, outcomes, bool(options.pytest))
-    passed = {name for name, found in outcomes.items() if found["outcome"] == "passed"}
-    for name in sorted(outcomes.keys() - passed - lost):
-        reason = later.get(name) or outcomes[name]["reason"]
-        print(f"{outcomes[name]['outcome']:8} {name}: {reason}")
-    for name in sorted(passed - allowed.keys() - (later.keys() if options.target == "kafka" else set())):
-        print(f"passes now, belongs into tests.allow: {name}")
-    for name in sorted(lost):
-        print(f"MUST PASS {name}: {outcomes.get(name, {'reason': 'did not run'})['reason']}")
-    totals = Counter(found["outcome"] for found in outcomes.values())
-    summary = {"target": options.target, "kafka_python": VERSION, "seconds": round(time.monotonic() - started, 1)}
-    summary |= {"passed": len(passed), "failed": totals["failed"], "skipped": totals["skipped"]}
-    summary |= {"required": len(required), "required_but_not_passed": len(lost)}
-    print(json.dumps(summary))
-    if options.json:
-        options.json.write_text(json.dumps(summary | {"outcomes": outcomes}, indent=1))
-    return 1 if lost else 0
+    first = run(options.target, options.pytest)
+    ran = {*first.passed, *first.failed, *first.skipped}
+
+    def again(names: Collection[str] | None) -> Result:
+        return first if names is None or names is wanted else run(options.target, options.pytest, names)
+
+    wanted = ran if options.pytest else None
+    return held("kafka_python_integration", VERSION, options.target, LISTS, again, wanted)
 
 
 if __name__ == "__main__":

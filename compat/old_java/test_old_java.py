@@ -11,6 +11,7 @@ from compat.targets import Target
 pytestmark = pytest.mark.needs("java", "mvn")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+# 2.8.2 stands beside 4.3.1 in ../java too, and is left to `python -m compat.scripted` here.
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if s.version != "2.8.2"], ids=lambda script: script.name)
 def test_script(target: Target, script: Script) -> None:
     assert check(script, target) == 0, "see the lines MUST PASS above"

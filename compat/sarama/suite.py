@@ -20,10 +20,7 @@ def _functional(target: Target) -> Result:
     with tempfile.TemporaryDirectory(prefix="compat-sarama-log-") as folder:
         cluster = functional.CLUSTERS[target.name]()
         found = functional.run(cluster, functional.chosen(names), Path(folder) / "log")
-    known = {name for name in found.failed if name not in functional.LISTS.required(target.name)}
-    reasons = {name: f"{functional.LISTS.reason(name)} [{found.failed[name]}]" for name in known}
-    failed = {name: why for name, why in found.failed.items() if name not in known}
-    return Result(found.passed, failed, {**found.skipped, **reasons})
+    return functional.LISTS.sorted_out(target.name, found)
 
 
 SUITES = [

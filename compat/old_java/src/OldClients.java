@@ -358,7 +358,7 @@ public final class OldClients {
         step("describe-group", () -> {
             try (KafkaConsumer<String, String> consumer = consumer("group.id", group, "client.id", "one")) {
                 consumer.subscribe(Collections.singleton(topic));
-                consumer.poll(5000L);
+                await(consumer, 4);
                 return group(group);
             }
         });
@@ -418,7 +418,7 @@ public final class OldClients {
 
     private static void transactions() {
         step("transaction", () -> {
-            try (KafkaProducer<String, String> producer = producer("transactional.id", topic + "-tx", "max.block.ms", "10000")) {
+            try (KafkaProducer<String, String> producer = producer("transactional.id", topic + "-tx", "max.block.ms", "5000")) {
                 producer.initTransactions();
                 producer.beginTransaction();
                 producer.send(new ProducerRecord<>(topic + "-auto", 0, "k", "aborted"));

@@ -1,0 +1,7 @@
+"""Kafka's own Java clients (4.3.1 and 2.8.2) and command line tools as a suite of the kit."""
+
+from __future__ import annotations
+
+from compat.suites import Suite, run_pytest
+
+SUITES = [Suite("java", "4.3.1, 2.8.2", lambda target: run_pytest("java", target), needs=("java", "mvn"))]
