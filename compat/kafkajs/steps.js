@@ -155,7 +155,7 @@ async function readSteps(admin) {
     },
   }))
   await step('offsets-for-times', () => Promise.all([beganMs, beganMs + 125500, beganMs + 360000000].map(async (time) =>
-    (await admin.fetchTopicOffsetsByTimestamp(topic, time)).slice(0, 3).map((p) => [p.partition, p.offset]).sort())))
+    (await admin.fetchTopicOffsetsByTimestamp(topic, time)).map((p) => [p.partition, p.offset]).sort().slice(0, 3))))
   await step('topic-offsets', async () =>
     (await admin.fetchTopicOffsets(topic)).map((p) => [p.partition, p.low, p.high]).sort())
 }
@@ -209,7 +209,7 @@ async function groupSteps(admin) {
     return offsets()
   })
   await step('describe-group', async () => (await admin.describeGroups([groupId, `${name}-none`])).groups
-    .map((g) => [g.errorCode, g.state, g.protocolType, g.protocol, g.members.length]))
+    .map((g) => [g.state, g.errorCode, g.protocolType, g.protocol, g.members.length]).sort())
   await step('list-groups', async () => (await admin.listGroups()).groups.some((g) => g.groupId === groupId))
   await step('delete-groups', async () => (await admin.deleteGroups([groupId])).map((g) => g.errorCode))
   await step('delete-groups-unknown', async () => (await admin.deleteGroups([`${name}-none`])).map((g) => g.errorCode))
