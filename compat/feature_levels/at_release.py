@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compat import kafka_jars
-from compat.differential.conftest import PlainKlamm
 from compat.differential.run import Run
-from compat.targets import KAFKA_DEFAULTS, KafkaTarget, Target
+from compat.providers import PlainKlamm, klamm_defaults
+from compat.targets import KafkaTarget, Target
 from klamm.kproto import records
 from klamm.kproto.json_form import to_json
 from klamm.kproto.messages.alter_client_quotas import AlterClientQuotasRequest
@@ -61,8 +61,7 @@ class KlammAt(PlainKlamm):
     """klamm at the same release."""
 
     def __init__(self, release: str, settings: Mapping[str, str] | None = None) -> None:
-        own = {name: value for name, value in KAFKA_DEFAULTS.items() if name != "process.roles"}
-        super().__init__({**own, **_QUIET, **(settings or {})})
+        super().__init__({**klamm_defaults(), **_QUIET, **(settings or {})})
         self._release = release
 
     def launch(self) -> None:
