@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
+
 from compat.cluster import ClusterTarget
 from compat.cluster_kill.loaded_cluster import GROUP, LoadedCluster
 from compat.kill_loop.load import KafkaPythonGroup, LibrdkafkaGroup
@@ -14,9 +16,14 @@ from compat.kill_loop.load import KafkaPythonGroup, LibrdkafkaGroup
 OTHER_GROUP = "group-kafka-python"
 
 
+# librdkafka leaves these of a commit to its user, on real Kafka too: the coordinator has moved, and loads.
+_TO_BE_COMMITTED_AGAIN = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+
+
 class _LibrdkafkaReader(LibrdkafkaGroup):
     def told(self, error: object) -> None:
-        self.ledger.violate(f"{self.name}: {error!r}")
+        if not isinstance(error, KafkaException) or error.args[0].code() not in _TO_BE_COMMITTED_AGAIN:
+            self.ledger.violate(f"{self.name}: {error!r}")
 
 
 class _KafkaPythonReader(KafkaPythonGroup):
