@@ -5,6 +5,7 @@ Whatever is not named here must be equal, in its order; columns may be as wide a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 from compat.cluster import ClusterTarget
 
 _UUID: Final = r"(?<![A-Za-z0-9_./-])[A-Za-z0-9_][A-Za-z0-9_-]{21}(?![A-Za-z0-9_(-])"
+_OBSERVERS: Final = re.compile(r"^(CurrentObservers: )(\[.*\])$")
 _LOG_LINE: Final = re.compile(r"^\[\d{4}-\d\d-\d\d [\d:,]+\] (WARN|INFO|ERROR|DEBUG) ")
 _STACK: Final = re.compile(r"^(\tat |\t\.\.\. \d+ more|Caused by: |exit \d+$|ToolRunner\$Ended: )")
 
@@ -48,5 +50,11 @@ def normal(text: str, names: Names, hide: Mapping[str, str] | None = None) -> tu
         for pattern, instead in (hide or {}).items():
             shown = re.sub(pattern, instead, shown)
         if shown:
-            lines.append(shown)
+            lines.append(_OBSERVERS.sub(_by_id, shown))
     return tuple(lines)
+
+
+def _by_id(observers: re.Match[str]) -> str:
+    """Kafka has them in a map of ids that were drawn, hence in any order."""
+    rows = sorted(json.loads(observers[2]), key=lambda row: int(row["id"]))
+    return observers[1] + json.dumps(rows)
