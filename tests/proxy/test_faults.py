@@ -213,7 +213,7 @@ def test_held_until_told(proxied: Starting) -> None:
 
 def test_throttled_bytes(proxied: Starting) -> None:
     topic, value = new_topic(), bytes(20_000)
-    running = proxied(parse_rule(f"api=Fetch,topic={topic},nth=1,do=throttle,bytes_per_s=50000"))
+    running = proxied(parse_rule(f"api=Fetch,topic={topic},do=throttle,bytes_per_s=50000"))
     sending = producer(running)
     sending.send(topic, value).get(timeout=20)
     sending.close()
