@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -11,7 +12,7 @@ from compat.differential.cases import all_cases
 from compat.differential.known import KNOWN
 from compat.kit.pairs import SETTINGS, pair_of
 from compat.kit.planted import FAULTS, PlantedKlamm
-from compat.kit.running import run_case
+from compat.kit.running import Ran, run_case
 from compat.providers import OwnedTarget, PlainKlamm, klamm_defaults, make
 
 CASES = all_cases()
@@ -28,9 +29,19 @@ def kafka() -> Iterator[OwnedTarget]:
         target.remove()
 
 
-def _unexplained(left: OwnedTarget, right: OwnedTarget, case: str) -> list[str]:
+_RUNS = count()
+
+
+def _ran(left: OwnedTarget, right: OwnedTarget, case: str) -> Ran:
+    """The case under names of its own: Kafka serves several runs of it."""
     pair = pair_of(left, right)
-    ran = run_case(pair, case, CASES[case], pair.plan())
+    ran = run_case(pair, case, CASES[case], pair.plan()._replace(token=f"kit-{next(_RUNS):06x}-"))
+    assert not ran.broken
+    return ran
+
+
+def _unexplained(left: OwnedTarget, right: OwnedTarget, case: str) -> list[str]:
+    ran = _ran(left, right, case)
     return [found.path for found in Card(KNOWN).add(case, ran.left, ran.differences)]
 
 
@@ -52,8 +63,7 @@ def test_kafka_equals_itself(case: str, kafka: OwnedTarget) -> None:
     other = make("kafka", SETTINGS)
     try:
         with other:
-            pair = pair_of(other, kafka)
-            ran = run_case(pair, case, CASES[case], pair.plan())
+            ran = _ran(other, kafka, case)
             assert ran.differences == []
             assert len(ran.left) > 1
     finally:
