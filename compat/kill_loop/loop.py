@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -49,7 +50,10 @@ class Round:
 class Killer:
     """One run of the loop against one broker."""
 
-    def __init__(self, broker: Broker, *, seed: int, rate: int) -> None:
+    def __init__(
+        self, broker: Broker, *, seed: int, rate: int, librdkafka_settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """`librdkafka_settings`: those of its producer beside what every run has."""
         self.broker = broker
         self.ledger = Ledger(PARTITIONS)
         self.rounds: list[Round] = []
@@ -59,7 +63,7 @@ class Killer:
         where = (broker.bootstrap, TOPIC)
         self._asking = Asking(*where, self.ledger)
         self._producers: list[Worker] = [
-            LibrdkafkaProducer(self.ledger, *where, rate),
+            LibrdkafkaProducer(self.ledger, *where, rate, librdkafka_settings),
             KafkaPythonProducer(self.ledger, *where, max(1, rate // 6)),
         ]
         self._groups: list[Worker] = [

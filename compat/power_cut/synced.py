@@ -87,7 +87,8 @@ class PowerCutter(Killer):
     """The kill loop on a volume."""
 
     def __init__(self, broker: PoweredBroker, *, seed: int, rate: int) -> None:
-        super().__init__(broker, seed=seed, rate=rate)
+        # What has piled up while the broker was away comes in batches that are as large as they may be: for a segment.
+        super().__init__(broker, seed=seed, rate=rate, librdkafka_settings={"batch.size": SEGMENT_BYTES // 2})
         self.topics = TopicMaker(self.ledger, broker.bootstrap)
         self._producers.append(self.topics)
 
