@@ -138,6 +138,10 @@ class Listening(Protocol):
         """The port it got, also when port 0 was asked for."""
         ...
 
+    async def serve(self) -> None:
+        """Begin to accept, if `listen` was told not to. Raises OSError."""
+        ...
+
     async def close(self) -> None:
         """Stop accepting. Connections already made stay."""
         ...
@@ -146,8 +150,13 @@ class Listening(Protocol):
 class Network(Protocol):
     """The network, as one node sees it."""
 
-    async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
-        """Accept connections and give each a protocol of `factory`. Raises OSError."""
+    async def listen(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, is_serving: bool = True
+    ) -> Listening:
+        """Accept connections and give each a protocol of `factory`; not `is_serving`: only have the port until `serve`.
+
+        Raises OSError.
+        """
         ...
 
     async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
@@ -160,6 +169,9 @@ class _TcpListening:
         self._server = server
         self.port: int = server.sockets[0].getsockname()[1]
 
+    async def serve(self) -> None:
+        await self._server.start_serving()
+
     async def close(self) -> None:
         self._server.close()
 
@@ -167,9 +179,12 @@ class _TcpListening:
 class TcpNetwork:
     """TCP by the running asyncio (or uvloop) loop."""
 
-    async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
+    async def listen(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, is_serving: bool = True
+    ) -> Listening:
         loop = asyncio.get_running_loop()
-        return _TcpListening(await loop.create_server(factory, host or None, port, backlog=511))
+        server = await loop.create_server(factory, host or None, port, backlog=511, start_serving=is_serving)
+        return _TcpListening(server)
 
     async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
         await asyncio.get_running_loop().create_connection(factory, host, port)

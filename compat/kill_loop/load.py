@@ -165,7 +165,7 @@ class LibrdkafkaGroup(_Group):
         settings = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
         settings |= {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 500, "log_level": 0}
         settings |= {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 200}
-        # librdkafka 2.16 would drop a broker that is away for long, and begin again with its bootstrap address; but what
+        # librdkafka 2.16 would drop a broker that is away for long and begin with its bootstrap address again. But what
         # was fetched holds on to the one dropped, and a commit that waits for the coordinator keeps us from taking it.
         settings |= {"metadata.recovery.strategy": "none"}
         self._consumer = confluent_kafka.Consumer(settings | dict(more or {}))

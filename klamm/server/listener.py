@@ -70,12 +70,20 @@ class Listener:
         self._listening: Listening | None = None
         self._idle_timer: Timer | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Open the address; gives the port, also when 0 was asked for. Raises OSError."""
-        self._listening = await self._network.listen(self._connection, host, port)
+    async def start(self, host: str, port: int, *, is_serving: bool = True) -> int:
+        """Open the address; gives the port, also when 0 was asked for. Not `is_serving`: nobody gets in before `admit`.
+
+        Raises OSError.
+        """
+        self._listening = await self._network.listen(self._connection, host, port, is_serving=is_serving)
         if self.limits.idle_max_ms > 0:
             self._idle_check()
         return self._listening.port
+
+    async def admit(self) -> None:
+        """Take connections from now on. Raises OSError."""
+        assert self._listening is not None
+        await self._listening.serve()
 
     def _connection(self) -> Connection:
         self._next_id += 1

@@ -90,6 +90,7 @@ class Node:
         self._new_io = new_io or (new_inline_io if disk.is_memory else new_thread_io)
         self._memory = RequestMemory(_positive(config.long("queued.max.request.bytes")) or REQUEST_MEMORY_BYTES)
         self._listeners: list[Listener] = []
+        self._broker_listeners: list[Listener] = []
         self._timers: dict[str, Timer] = {}
         self._is_broker, self._is_controller = "broker" in config.roles, "controller" in config.roles
         self._is_open = self._has_metadata = self._is_serving = self._has_left = False
@@ -212,6 +213,9 @@ class Node:
         self._is_serving = True
         self.broker.replicas.start(self.metadata.image)
         await lifecycle.unfence()
+        # Not before, as in Kafka: clients would be told that there are no brokers and no leaders, and may believe it.
+        for listener in self._broker_listeners:
+            await listener.admit()
         self._cleaner.start()
         first = addresses[0]
         self.bootstrap_servers = f"{first.host}:{first.port}"
@@ -346,13 +350,14 @@ class Node:
         return listener
 
     async def _open_broker_listeners(self) -> list[Endpoint]:
-        """Open every listener for clients; gives what the cluster is told of them."""
+        """Have the address of every listener for clients; gives what the cluster is told of them."""
         configured = self.config.listeners
         advertised = {endpoint.name: endpoint for endpoint in configured.advertised_broker}
         opened = []
         for endpoint in configured.broker:
             listener = self._listener(endpoint.name, apis.BROKER)
-            port = await listener.start(endpoint.host, endpoint.port)
+            self._broker_listeners.append(listener)
+            port = await listener.start(endpoint.host, endpoint.port, is_serving=False)
             opened.append(_announced(advertised[endpoint.name], endpoint, port))
         return opened
 

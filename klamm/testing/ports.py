@@ -36,11 +36,14 @@ class HeldPorts(TcpNetwork):
             holder.close()
         self._holders.clear()
 
-    async def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> Listening:
+    async def listen(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, is_serving: bool = True
+    ) -> Listening:
         if port not in self._holders:
-            return await super().listen(factory, host, port)
+            return await super().listen(factory, host, port, is_serving=is_serving)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, sock=_bound(self._host, port), backlog=511)
+        bound = _bound(self._host, port)
+        server = await loop.create_server(factory, sock=bound, backlog=511, start_serving=is_serving)
         return _HeldListening(server, port)
 
 
@@ -48,6 +51,9 @@ class _HeldListening:
     def __init__(self, server: asyncio.Server, port: int) -> None:
         self._server = server
         self.port = port
+
+    async def serve(self) -> None:
+        await self._server.start_serving()
 
     async def close(self) -> None:
         self._server.close()

@@ -336,8 +336,11 @@ class SimTransport(asyncio.Transport):
 
 
 class _Listening:
-    def __init__(self, host: Host, port: int) -> None:
-        self._host, self.port = host, port
+    def __init__(self, host: Host, port: int, factory: Factory) -> None:
+        self._host, self.port, self._factory = host, port, factory
+
+    async def serve(self) -> None:
+        self._host.listening[self.port] = self._factory
 
     async def close(self) -> None:
         self._host.listening.pop(self.port, None)
@@ -349,12 +352,14 @@ class HostNetwork:
     def __init__(self, network: SimNetwork, host: Host) -> None:
         self._network, self._host = network, host
 
-    async def listen(self, factory: Factory, host: str, port: int) -> _Listening:
+    async def listen(self, factory: Factory, host: str, port: int, *, is_serving: bool = True) -> _Listening:
         port = port or self._host.free_port()
         if port in self._host.listening:
             raise OSError(errno.EADDRINUSE, f"{host}:{port} is taken")
-        self._host.listening[port] = factory
-        return _Listening(self._host, port)
+        listening = _Listening(self._host, port, factory)
+        if is_serving:
+            await listening.serve()
+        return listening
 
     async def connect(self, factory: Factory, host: str, port: int) -> None:
         network, near = self._network, self._host
