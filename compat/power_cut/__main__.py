@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from compat.power_cut.running import run_recovery_point, run_synced
 from compat.power_cut.volume import missing
+
+_OWN_MOUNTS = "KLAMM_POWER_CUT_OWN_MOUNTS"
 
 
 def main() -> int:
@@ -27,6 +30,11 @@ def main() -> int:
     if lacking := missing():
         print(f"power cuts cannot be made here: {'; '.join(lacking)}", file=sys.stderr)
         return 2
+    if _OWN_MOUNTS not in os.environ:
+        # Who enters a namespace of his own meanwhile, as `ip netns exec` does, takes copies of all mounts along: what was
+        # shut down would stay in use, and be what is mounted again.
+        again = ["unshare", "--mount", sys.executable, "-m", "compat.power_cut", *sys.argv[1:]]
+        os.execvpe(again[0], again, {**os.environ, _OWN_MOUNTS: "yes"})
     began = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="power-cut-"))
     synced = -(-options.rounds * 3 // 5)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 SIZE_BYTES = 1 << 30
-_PROGRAMS = ("mkfs.xfs", "xfs_io", "mount", "umount")
+_PROGRAMS = ("mkfs.xfs", "xfs_io", "mount", "umount", "unshare")
 _BUSY_S = 20.0
 
 
