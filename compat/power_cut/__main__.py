@@ -31,8 +31,8 @@ def main() -> int:
         print(f"power cuts cannot be made here: {'; '.join(lacking)}", file=sys.stderr)
         return 2
     if _OWN_MOUNTS not in os.environ:
-        # Who enters a namespace of his own meanwhile, as `ip netns exec` does, takes copies of all mounts along: what was
-        # shut down would stay in use, and be what is mounted again.
+        # Who enters a namespace of his own meanwhile, as `ip netns exec` does, takes copies of all mounts along: what
+        # was shut down would stay in use, and be what is mounted again.
         again = ["unshare", "--mount", sys.executable, "-m", "compat.power_cut", *sys.argv[1:]]
         os.execvpe(again[0], again, {**os.environ, _OWN_MOUNTS: "yes"})
     began = time.monotonic()
