@@ -128,12 +128,21 @@ class ReplicaFetcher:
             followed.waits_for = 1
             write.add_done_callback(lambda _: self._settled(key, followed))
             return
+        if plog.sync_offset > plog.synced_offset:
+            # What a follower asks for says what it has, and what it has is to be synced here.
+            followed.waits_for = 1
+            upkeep.flush(plog).add_done_callback(lambda sync: self._synced(key, followed, sync))
+            return
         self._settle(key, followed)
 
     def _settled(self, key: Key, followed: _Followed) -> None:
         followed.waits_for = 0
         if self._partitions.get(key) is followed:
             self.add(followed.partition)
+
+    def _synced(self, key: Key, followed: _Followed, sync: Completion) -> None:
+        if sync.exception() is None:  # else its directory has failed, and nobody follows there any more
+            self._settled(key, followed)
 
     def _settle(self, key: Key, followed: _Followed) -> None:
         state, plog = followed.state, followed.partition.log

@@ -70,6 +70,7 @@ class LabBroker:
         self.port = 0
         self.image = EMPTY
         self.writer: IoThread = InlineIo()
+        self.flusher: IoThread = InlineIo()
         self.dirs = ("/data",)
         self.is_up = False
 
@@ -77,7 +78,7 @@ class LabBroker:
         lab, clock = self.lab, self.lab.clock
         entropy = SeededEntropy(self.node_id)
         self.log_dirs = LogDirs(
-            self.dirs, disk=self.disk, clock=clock, entropy=entropy, writer=self.writer, flusher=InlineIo()
+            self.dirs, disk=self.disk, clock=clock, entropy=entropy, writer=self.writer, flusher=self.flusher
         )
         if self.log_dirs.open() is None:
             self.log_dirs.format("cluster", self.node_id)

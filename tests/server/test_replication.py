@@ -8,6 +8,7 @@ import pytest
 
 from klamm.kproto import errors, records
 from klamm.kproto.errors import KafkaError
+from klamm.log.io_thread import DeferredIo
 from klamm.server.partition import Partition
 from klamm.server.replicas import Replicas
 from tests.server.replication_lab import TOPIC, TOPIC_ID, Lab, LabBroker, batch, eventually
@@ -112,6 +113,26 @@ async def test_a_leader_that_is_replaced_cuts_what_nobody_else_has(lab: Lab) -> 
     await eventually(lambda: set(lab.partition().isr) == {1, 2, 3})
     assert content(lab[1]) == content(lab[2]) == content(lab[3])
     assert lab[1].log().epochs.entries()[:2] == [(0, 0), (1, 5)]
+
+
+async def test_a_replaced_leader_claims_nothing_that_it_has_not_synced(lab: Lab) -> None:
+    await lab.start(2)
+    await lab[1].stop()
+    slow = lab[1].flusher = DeferredIo()
+    await lab[1].start()
+    lab.create([1, 2], flush_messages="1")
+    slow.run_all()
+    lab[1].produce(batch(3))
+    assert len(slow), "its sync has not been made"
+    await eventually(lambda: lab[2].log().log_end_offset == 3)
+    lab.change(leader=2)
+    answer = lab[2].produce(batch(1), timeout_ms=100)
+    assert (await answer).responses[0].partition_responses[0].error_code == errors.REQUEST_TIMED_OUT
+    assert lab[2].log().high_watermark == 0 and lab[1].log().synced_offset == 0
+    slow.run_all()
+    await eventually(lambda: lab[1].log().log_end_offset == 4)
+    slow.run_all()
+    await eventually(lambda: lab[2].log().high_watermark == 4)
 
 
 async def test_a_leader_that_never_wrote_forgets_its_epoch(lab: Lab) -> None:
