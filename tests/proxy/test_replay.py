@@ -135,7 +135,7 @@ def test_a_trace_can_be_shown(lines: list[str]) -> None:
         assert f"> {name} v" in text
         assert f"< {name} v" in text
     assert "orders[0]" in text
-    assert text.count("closed by the client") == text.count("opened by")
+    assert text.count("closed by the") == text.count("opened by")  # by the proxy where it was stopped first
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def _is_waiting_within_a_pass(pid: int) -> bool:
 
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     """A node that is killed leaves no process that writes into its directory, or that waits to do so."""
-    plan = _plan(tmp_path / "slow", _batches(60_000))
+    plan = _plan(tmp_path / "slow", _batches(400_000))  # several times what is cleaned before the limit is looked at
     code = f"""
 from klamm.log.cleaner.child import CleanerChild
 from klamm.log.cleaner.plan import CleanerSettings, CleaningPlan, PlannedSegment
