@@ -176,14 +176,6 @@ KNOWN: Sequence[Known] = (
         (Place("quorum.snapshots"),),
     ),
     Known(
-        18,
-        "Fetch 4 to 6 of the metadata log",
-        "The log is known by its topic id, which Fetch has had since version 13; before, both refuse the request. "
-        "Versions 4 to 6 have no place to say so: Kafka answers with no topics, as if there were nothing to read, and "
-        "klamm closes the connection.",
-        (Place("quorum.fetches"),),
-    ),
-    Known(
         19,
         "BrokerRegistration for the id of a broker that is alone",
         "While the broker in the process of the only controller is the only one, klamm gives it no session: it cannot "
