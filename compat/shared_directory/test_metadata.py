@@ -89,6 +89,7 @@ async def live(kafka: KafkaOnOurs, create: str, *, kill: bool = False) -> Metada
         clock,
         entropy,
         heartbeat_ms=2000,
+        session_ms=9000,
         registration_timeout_ms=60_000,
     )
     await node.start()
