@@ -142,7 +142,7 @@ class ProcessTarget(ABC):
     host = "127.0.0.1"
     node_id = int(KAFKA_DEFAULTS["node.id"])
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None = None) -> None:
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix=f"compat-{self.name}-"))
         self.directory.mkdir(parents=True, exist_ok=True)
