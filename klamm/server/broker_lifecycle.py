@@ -63,7 +63,7 @@ class BrokerLifecycle:
         self._incarnation_id = entropy.uuid()
         self._heartbeat_ms = heartbeat_ms
         # As in Kafka: the session is not over when the first heartbeat without an answer is given up.
-        self._heartbeat_timeout_ms = session_ms / 2
+        self._request_timeout_ms = session_ms / 2
         self._registration_timeout_ms = registration_timeout_ms
         self._is_fenced = True
         self._is_stopping = False
@@ -95,7 +95,9 @@ class BrokerLifecycle:
         while True:
             left_ms = deadline_ms - self._clock.monotonic_ms()
             try:
-                response = await self._controller.send(request, timeout_ms=left_ms).future()
+                # No longer than a heartbeat: a controller that has lost power never says that it has gone.
+                timeout_ms = min(left_ms, self._request_timeout_ms)
+                response = await self._controller.send(request, timeout_ms=timeout_ms).future()
                 assert isinstance(response, BrokerRegistrationResponse)
                 if response.error_code != errors.NONE:
                     raise KafkaError(response.error_code)
@@ -112,7 +114,7 @@ class BrokerLifecycle:
         """This broker is ready to serve: it may lead partitions from now on. Done when the controller knows it."""
         while self._is_fenced:
             try:
-                response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._heartbeat_timeout_ms)
+                response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._request_timeout_ms)
                 self._is_fenced = response.is_fenced
             except KafkaError as error:
                 _logger.warning("the controller does not unfence this broker yet: %s", error)
@@ -135,7 +137,7 @@ class BrokerLifecycle:
         began_ms = self._clock.monotonic_ms()
         wait_ms = self._heartbeat_ms
         try:
-            response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._heartbeat_timeout_ms)
+            response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._request_timeout_ms)
             if response.is_fenced != self._is_fenced:
                 self._is_fenced = response.is_fenced
                 _logger.info("this broker is %s", "fenced" if response.is_fenced else "unfenced")
