@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 import struct
 from collections import deque
 from functools import cache
@@ -34,6 +35,8 @@ RESPONSE_SIZE_MAX: Final = 1 << 30
 """A peer that claims more is not one. Fetches are bounded by what they ask for."""
 _API_VERSIONS_VERSION: Final = 4
 _SIZE: Final = struct.Struct(">i")
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""`struct linger`: on, and no time."""
 SOFTWARE_NAME: Final = "klamm"
 SOFTWARE_VERSION: Final = "1"
 
@@ -322,5 +325,18 @@ class _Connection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.close()
+            if self._sent:
+                # What the other side has not got yet it is not to get any more: it is about to be sent again, or given
+                # up, and a copy that comes late would be carried out, whatever was done meanwhile.
+                _reset(self._transport)
+            else:
+                self._transport.close()
             self._transport = None
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection and what the system has still to send on it."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()

@@ -30,6 +30,7 @@ class Peer:
         self.ranges = {apis.HEARTBEAT: (0, 3), apis.API_VERSIONS: (0, 4)}
         self.answer: Answering = self.usual
         self.writers: list[asyncio.StreamWriter] = []
+        self.ends: asyncio.Queue[type[Exception]] = asyncio.Queue()
         self.port = 0
 
     def usual(self, key: int, version: int, correlation_id: int, body: memoryview) -> bytes | None:
@@ -59,8 +60,8 @@ class Peer:
                 answer = self.answer(header.api_key, header.api_version, header.correlation_id, frame[header.body :])
                 if answer is not None:
                     writer.write(answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError) as end:
+            self.ends.put_nowait(type(end))
         finally:
             writer.close()
 
@@ -201,6 +202,19 @@ async def test_closing_fails_what_waits(peer: Peer, channel: Making) -> None:
     one.close()
     assert [await failed(reply) for reply in replies] == [errors.NETWORK_EXCEPTION] * 2
     assert await failed(one.send(heartbeat(3)).future()) == errors.NETWORK_EXCEPTION
+
+
+async def test_what_has_no_answer_is_not_delivered_late(peer: Peer, channel: Making) -> None:
+    """A reset, and not an end behind what is still on its way."""
+    idle, waiting = channel(), channel()
+    await idle.send(heartbeat(1)).future()
+    idle.close()
+    assert await asyncio.wait_for(peer.ends.get(), 10) is asyncio.IncompleteReadError
+    await waiting.send(heartbeat(1)).future()
+    peer.answer = lambda *_: None
+    waiting.send(heartbeat(2))
+    waiting.close()
+    assert await asyncio.wait_for(peer.ends.get(), 10) is ConnectionResetError
 
 
 async def test_a_request_the_version_cannot_express(peer: Peer, channel: Making) -> None:

@@ -68,6 +68,11 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self._is_closing = True
 
+    abort = close
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
     def is_closing(self) -> bool:
         return self._is_closing
 
