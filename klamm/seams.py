@@ -164,7 +164,9 @@ class Network(Protocol):
         ...
 
 
-class _TcpListening:
+class TcpListening:
+    """The `Listening` of a server of asyncio's."""
+
     def __init__(self, server: asyncio.Server) -> None:
         self._server = server
         self.port: int = server.sockets[0].getsockname()[1]
@@ -184,7 +186,7 @@ class TcpNetwork:
     ) -> Listening:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(factory, host or None, port, backlog=511, start_serving=is_serving)
-        return _TcpListening(server)
+        return TcpListening(server)
 
     async def connect(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
         await asyncio.get_running_loop().create_connection(factory, host, port)

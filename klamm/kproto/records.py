@@ -264,13 +264,16 @@ def set_log_append_time(buffer: bytearray | memoryview, timestamp: int) -> None:
     (attributes,) = _INT16.unpack_from(buffer, ATTRIBUTES_AT)
     _INT16.pack_into(buffer, ATTRIBUTES_AT, attributes | LOG_APPEND_TIME)
     _INT64.pack_into(buffer, MAX_TIMESTAMP_AT, timestamp)
-    with memoryview(buffer) as view:
-        _UINT32.pack_into(buffer, CRC_AT, crc32c(view[ATTRIBUTES_AT:]))
+    _renew_crc(buffer)
 
 
 def set_producer_id(buffer: bytearray | memoryview, producer_id: int) -> None:
     """Have the one batch in `buffer` come from another producer; the CRC is made anew."""
     _INT64.pack_into(buffer, PRODUCER_ID_AT, producer_id)
+    _renew_crc(buffer)
+
+
+def _renew_crc(buffer: bytearray | memoryview) -> None:
     with memoryview(buffer) as view:
         _UINT32.pack_into(buffer, CRC_AT, crc32c(view[ATTRIBUTES_AT:]))
 

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from klamm.seams import Listening, TcpNetwork
+from klamm.seams import Listening, TcpListening, TcpNetwork
 
 
 class HeldPorts(TcpNetwork):
@@ -44,19 +44,7 @@ class HeldPorts(TcpNetwork):
         loop = asyncio.get_running_loop()
         bound = _bound(self._host, port)
         server = await loop.create_server(factory, sock=bound, backlog=511, start_serving=is_serving)
-        return _HeldListening(server, port)
-
-
-class _HeldListening:
-    def __init__(self, server: asyncio.Server, port: int) -> None:
-        self._server = server
-        self.port = port
-
-    async def serve(self) -> None:
-        await self._server.start_serving()
-
-    async def close(self) -> None:
-        self._server.close()
+        return TcpListening(server)
 
 
 def _bound(host: str, port: int, *, is_shared: bool = True) -> socket.socket:
