@@ -72,7 +72,7 @@ class Network:
         _run("ip", "addr", "add", f"10.{self._subnet}.255.254/16", "dev", self._bridge)
         _run("ip", "link", "set", self._bridge, "up")
         for node in self._nodes:
-            namespace, outside = self._namespace(node), f"kv-{self._mark}-{node}"
+            namespace, outside = self._namespace(node), self._link(node)
             _run("ip", "netns", "add", namespace)
             _run("ip", "link", "add", outside, "type", "veth", "peer", "name", _DEVICE, "netns", namespace)
             _run("ip", "link", "set", outside, "master", self._bridge, "up")
@@ -91,6 +91,8 @@ class Network:
     def down(self) -> None:
         """Remove what `up` made, as far as it is there. No process may run in the namespaces any more."""
         for node in self._nodes:
+            # Before its namespace: the kernel empties that one later, and the name would be taken for the next network.
+            subprocess.run(["ip", "link", "del", self._link(node)], capture_output=True, check=False)
             subprocess.run(["ip", "netns", "del", self._namespace(node)], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", self._bridge], capture_output=True, check=False)
 
@@ -147,6 +149,10 @@ class Network:
 
     def _namespace(self, node: int) -> str:
         return f"klamm-{self._mark}-{node}"
+
+    def _link(self, node: int) -> str:
+        """The end of a node's link on this machine's side."""
+        return f"kv-{self._mark}-{node}"
 
     def _inside(self, node: int, *arguments: str) -> str:
         return _run("ip", "-n", self._namespace(node), *arguments)

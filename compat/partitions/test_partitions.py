@@ -107,6 +107,13 @@ def test_packets_get_lost_one_way_and_arrive_again(network: Network) -> None:
 
 
 @needs_network
+def test_a_network_can_be_made_again_at_once() -> None:
+    for _ in range(10):
+        with Network(NODES):
+            pass
+
+
+@needs_network
 def test_clients_reach_every_node(network: Network) -> None:
     network.lose(between(NODES, NODES))
     host = network.place(2).host
