@@ -184,6 +184,13 @@ def _error_in_between(outcome: Outcome, difference: Difference) -> bool:
     return difference.name.startswith("told") and outcome.is_somewhere_unread and not is_walkable(outcome)
 
 
+def _lost_end(outcome: Outcome, difference: Difference) -> bool:
+    """Kafka's last segments are empty, and behind the end of those that klamm has kept there is a gap."""
+    kafkas, ours = outcome.kafka_facts["log"], outcome.klamm_facts["log"]
+    gone = [base for base in kafkas if base not in ours]
+    return bool(gone) and not any(kafkas[base] for base in gone) and min(gone) > max(ours, default=0)
+
+
 REASONS: tuple[Reason, ...] = (
     Reason(
         "epochs that are no checkpoint",
@@ -351,6 +358,14 @@ REASONS: tuple[Reason, ...] = (
         "the .txnindex is made anew; the snapshot stays until it is needed, and is then found corrupt and removed",
         "an older snapshot takes its place, with the batches behind it",
         _corrupt_snapshot_unread,
+    ),
+    Reason(
+        "segments that have lost everything",
+        "the last segments of a log without compaction are empty after a crash, and the one before them ends too early",
+        "the log ends where the last of them begins: no follower gets over the gap, nor into the in-sync replicas",
+        "the log ends behind its last record",
+        "what was in between is lost either way, and a partition must be writable",
+        _lost_end,
     ),
 )
 

@@ -131,6 +131,9 @@ def _load(
     end_offset = -1
     if is_read:
         end_offset = _recover(disk, segments, unread, epochs, producers, snapshots, log_start_offset, now_ms)
+        if not config.is_compact:
+            end_offset = _drop_lost_end(disk, segments, unread, end_offset)
+            producers.map_end_offset = min(producers.map_end_offset, end_offset)
     elif segments:
         end_offset = _end(segments[-1])
     if not segments or end_offset < log_start_offset:
@@ -301,6 +304,26 @@ def _recover(
                 disk.fsync_directory(segment.path.rpartition("/")[0])  # or they may come back behind other records
                 del segments[index + 1 :]
         index += 1
+    return end_offset
+
+
+def _drop_lost_end(disk: Disk, segments: list[LogSegment], first: int, end_offset: int) -> int:
+    """Remove segments at the end that have lost all their records, like the one before them a part. The end offset.
+
+    Power was lost with the names of files on the disk and not what was in them. Nobody could follow a leader over such
+    a gap at its end: there is nothing behind it to fetch. (Compaction makes gaps, too, but no segment is wholly lost.)
+    """
+    dropped = []
+    while len(segments) > first + 1 and not segments[-1].size:
+        before, _ = segments[-2].end()
+        if before >= segments[-1].base_offset:
+            break
+        dropped.append(segments.pop())
+        end_offset = before
+    if dropped:
+        _logger.warning("%s: the segments behind offset %d are empty: cut there", segments[-1].path, end_offset)
+        _remove(disk, dropped)
+        disk.fsync_directory(segments[-1].path.rpartition("/")[0])
     return end_offset
 
 

@@ -266,6 +266,29 @@ def test_log_start_beyond_the_end(lab: Any) -> None:
     assert lab.append(again).base_offset == 50
 
 
+@pytest.mark.parametrize("policy", ["delete", "compact"])
+def test_segments_that_lost_their_records_end_the_log(lab: Any, policy: str) -> None:
+    """Power is lost: of three segments the first has a part of its records, the others none."""
+    config = {**SMALL, "cleanup.policy": policy}
+    log = lab.open(config)
+    while len(log.segments) < 3:
+        lab.append(log, lab.batch(2, size=300, key=b"k"))
+    first, second, third = log.segments
+    *_, last = records.batches(bytes(first.file.pread(first.size, 0)))
+    first.file.truncate(first.size - last.size_bytes)
+    second.file.truncate(0)
+    third.file.truncate(0)
+    again = lab.open(config)
+    if policy == "compact":  # the gap may be what compaction has left
+        assert (len(again.segments), again.log_end_offset) == (3, third.base_offset)
+        return
+    assert (len(again.segments), again.log_end_offset) == (1, last.base_offset)
+    assert [batch.next_offset for batch in records.batches(everything(again))][-1] == last.base_offset
+    assert lab.append(again, lab.batch(2, size=300)).base_offset == last.base_offset
+    names = lab.disk.list_directory(again.directory)
+    assert [name for name in names if name.endswith(".log")] == [f"{0:020d}.log"]
+
+
 def test_leftovers_are_removed(lab: Any) -> None:
     log = lab.open()
     lab.append(log, lab.batch(5))
