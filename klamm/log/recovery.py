@@ -130,6 +130,8 @@ def _load(
     _check_indexes(segments[:unread], names, snapshots, log_start_offset)
     end_offset = -1
     if is_read:
+        if config.preallocated_bytes and unread:
+            _trim(segments[unread - 1], segments[unread].base_offset)
         end_offset = _recover(disk, segments, unread, epochs, producers, snapshots, log_start_offset, now_ms)
         if not config.is_compact:
             end_offset = _drop_lost_end(disk, segments, unread, end_offset)
@@ -250,6 +252,16 @@ def _end(segment: LogSegment) -> int:
         _logger.warning("%s: cut to %d bytes, offset %d, although its stop was clean", segment.path, position, offset)
         segment.cut_tail(position)
     return offset
+
+
+def _trim(segment: LogSegment, next_offset: int) -> None:
+    """Cut off what the last segment below the recovery point had reserved and no more needed.
+
+    All its records were synced when it was sealed, but the cut that came then may not have reached the disk.
+    """
+    offset, position = segment.end()
+    if offset == next_offset and position < segment.size:
+        segment.cut_tail(position)
 
 
 # -- what is read again --

@@ -46,6 +46,21 @@ def test_space_is_preallocated_for_every_new_segment_and_given_back_when_it_is_s
     assert lab.open(is_clean=True, log_start_offset=7).log_end_offset == 8
 
 
+def test_a_power_cut_undoes_the_trim_of_a_synced_segment(lab: Any) -> None:
+    """The recovery point was the end of the log when it rolled: the segment that it sealed is not read again."""
+    config = {"preallocate": "true", "segment.bytes": 5000}
+    log = lab.open(config)
+    lab.append(log, lab.batch(2))
+    sealed = log.active_segment
+    used = sealed.size
+    upkeep.roll(log)
+    lab.disk.open(sealed.path).truncate(5000)
+    again = lab.open(config, recovery_point=2)
+    assert lab.disk.size(sealed.path) == used
+    assert [segment.size for segment in again.segments] == [used, 0]
+    assert again.log_end_offset == 2
+
+
 def test_deleted_records_never_take_the_active_segment_along(lab: Any) -> None:
     log = lab.open({"segment.bytes": 300})
     for _ in range(5):
