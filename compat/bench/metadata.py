@@ -21,7 +21,7 @@ CHANGES = 5
 _METADATA = 3
 # What the load generator does not ask with, while it waits for partitions: an answer in it is not at hand.
 _OTHER_VERSION = 11
-_VERSION = 12
+VERSION = 12
 
 
 class Metadata(Subject):
@@ -52,23 +52,23 @@ class Metadata(Subject):
 
     def _after_new_topic(self, wide: Side) -> float:
         samples = []
-        with _connect(wide) as connection:
+        with connect(wide.bootstrap) as connection:
             for _ in range(CHANGES):
                 topic = wide.create()
-                samples.append(_ask(connection, _VERSION))
+                samples.append(ask_all(connection, VERSION, PARTITIONS * TOPICS))
                 wide.delete(topic)
         return statistics.median(samples)
 
     def _after_all_changed(self, wide: Side) -> float:
         samples = []
-        with _connect(wide) as connection:
+        with connect(wide.bootstrap) as connection:
             for _ in range(CHANGES):
                 wide.state["partitions"] += 1
                 asked = [NewPartitions(f"wide-{number}", wide.state["partitions"]) for number in range(TOPICS)]
                 for done in wide.admin.create_partitions(asked).values():
                     done.result(60)
                 self._widen(wide)
-                samples.append(_ask(connection, _OTHER_VERSION))
+                samples.append(ask_all(connection, _OTHER_VERSION, PARTITIONS * TOPICS))
         return statistics.median(samples)
 
     @staticmethod
@@ -78,15 +78,18 @@ class Metadata(Subject):
             wide.load("create", "-topic", f"wide-{number}", "-partitions", wide.state["partitions"], seconds=1)
 
 
-def _connect(side: Side) -> socket.socket:
-    host, _, port = side.bootstrap.rpartition(":")
+def connect(bootstrap: str) -> socket.socket:
+    host, _, port = bootstrap.rpartition(":")
     connection = socket.create_connection((host, int(port)), timeout=60)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
-def _ask(connection: socket.socket, version: int) -> float:
-    """Microseconds from a Metadata request for all topics to the last byte of its answer."""
+def ask_all(connection: socket.socket, version: int, partitions: int) -> float:
+    """Microseconds from a Metadata request for all topics to the last byte of its answer.
+
+    Raises RuntimeError for an answer that cannot hold so many partitions.
+    """
     client = b"bench"
     header = struct.pack(">hhih", _METADATA, version, 1, len(client)) + client + b"\0"
     # All topics; no automatic creation; no authorized operations; no tagged fields.
@@ -96,7 +99,7 @@ def _ask(connection: socket.socket, version: int) -> float:
     (size,) = struct.unpack(">i", _receive(connection, 4))
     _receive(connection, size)
     taken_us = (time.perf_counter() - begin) * 1e6
-    if size < PARTITIONS * TOPICS * 20:
+    if size < partitions * 20:
         raise RuntimeError(f"a Metadata answer of {size} bytes does not hold all partitions")
     return taken_us
 
