@@ -69,8 +69,13 @@ class _Cleaning:
         self.is_aborted = False
 
     def step(self) -> None:
-        """On the cleaner's thread: clean the next group, if there is one."""
+        """On the cleaner's thread: clean the next group. Behind the last one, sync the names of those put in place:
+
+        no checkpoint may say of segments that they are clean whose renames a crash could take back.
+        """
         self.group = next(self.steps, None)
+        if self.group is None:
+            self.log.log_dir.disk.fsync_directory(self.log.directory)
 
 
 class LogCleaner:
@@ -361,7 +366,7 @@ class LogCleaner:
         # What is met in a log that was changed meanwhile means nothing.
         if not cleaning.is_aborted and self._is_as_planned(cleaning):
             if error is None:
-                self._succeeded(worker, cleaning)
+                self._succeeded(cleaning)
             elif isinstance(error, OSError):
                 log.log_dir.fail(error)
             elif not isinstance(error, CleaningAborted):
@@ -370,26 +375,15 @@ class LogCleaner:
             self._delete_old_segments()
             self._rest(worker, self._settings.backoff_ms if error is not None else 0)
 
-    def _succeeded(self, worker: _Worker, cleaning: _Cleaning) -> None:
+    def _succeeded(self, cleaning: _Cleaning) -> None:
         key, log, run = cleaning.key, cleaning.log, cleaning.run
         self.offsets[key] = run.end_offset
         self.metrics.ran(run.stats)
         name = f"{key[0]}-{key[1]}"
         first = cleaning.dirt.first_dirty_offset
         _logger.info("%s", cleaner_metrics.describe(name, first, run.end_offset, len(log.segments), run.stats))
-        disk, log_dir, directory = log.log_dir.disk, log.log_dir, log.directory
-        path, offsets = f"{log_dir.path}/{checkpoint.CLEANER_OFFSET}", self._offsets_of(log_dir)
-
-        def work() -> None:
-            # The checkpoint must not say of segments that they are clean whose renames a crash could take back.
-            disk.fsync_directory(directory)
-            checkpoint.write_offsets(disk, path, offsets)
-
-        def done(error: BaseException | None) -> None:
-            if isinstance(error, OSError):
-                log_dir.fail_unless_deleted(error, directory)
-
-        worker.thread.submit(work, done)
+        # By the flusher, as the others who write that file: an older state cannot come behind a newer one.
+        log.log_dir.write_checkpoint(checkpoint.CLEANER_OFFSET, self._offsets_of(log.log_dir))
 
     def _give_up(self, key: TopicPartition, log: PartitionLog, error: BaseException) -> None:
         """A log that cannot be cleaned is left as it is; the others are cleaned on."""

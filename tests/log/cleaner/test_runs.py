@@ -358,6 +358,42 @@ def test_a_cut_lowers_the_checkpoint(cleaning: Cleaning) -> None:
     assert cleaning.lab.disk.read(OFFSETS) == b"0\n1\nt 0 10\n"
 
 
+def test_an_older_checkpoint_does_not_come_behind_a_cut(lab: Lab) -> None:
+    thread = DeferredIo()
+    lab.flusher = flusher = DeferredIo()
+    cleaning = Cleaning(lab, thread=thread)
+    log = cleaning.log()
+    cleaning.write(log, "abcabcabcabcxyz")
+    for _ in range(20):
+        lab.clock.advance(1000)
+        if cleaning.cleaner.offsets:
+            break
+        flusher.run_all()
+        if len(thread):
+            thread.run_one()
+    assert cleaning.cleaner.offsets == {("t", 0): 12}
+    upkeep.truncate_to(log, 10)
+    thread.run_all()
+    flusher.run_all()
+    assert lab.disk.read(OFFSETS) == b"0\n1\nt 0 10\n"
+
+
+def test_nothing_is_called_clean_before_its_names_are_synced(
+    cleaning: Cleaning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint tells of all logs, whoever writes it: of a log that has just been cleaned as well."""
+    cleaning.write(cleaning.log(), "abcabcabcabcxyz")
+    told: list[dict[tuple[str, int], int]] = []
+    monkeypatch.setattr(
+        cleaning.lab.disk,
+        "fsync_directory",
+        lambda path: path == "/data/t-0" and told.append(dict(cleaning.cleaner.offsets)),
+    )
+    cleaning.pass_over()
+    assert cleaning.cleaner.offsets == {("t", 0): 12}
+    assert told and not any(told)
+
+
 def test_a_deleted_partition_is_forgotten(cleaning: Cleaning) -> None:
     cleaning.write(cleaning.log(), "abcabcabcabcxyz")
     cleaning.pass_over()
