@@ -11,7 +11,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import recovery, upkeep
 from klamm.log.epoch_checkpoint import LeaderEpochs
-from klamm.log.leftovers import FUTURE_SUFFIX, begin_delete, suffixed_name
+from klamm.log.leftovers import FUTURE_SUFFIX, suffixed_name
 from klamm.log.partition_metadata import InconsistentTopicId
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from klamm.log.partition_log import PartitionLog
 
 
-def create(current: PartitionLog, target: LogDir) -> PartitionLog:
+def create(log_dirs: LogDirs, current: PartitionLog, target: LogDir) -> PartitionLog:
     """An empty log in `target` that is to become what `current` is. Raises KafkaError (KAFKA_STORAGE_ERROR)."""
-    name = suffixed_name(current.topic, current.partition, FUTURE_SUFFIX, target.entropy)
+    key = current.topic, current.partition
+    name = suffixed_name(*key, FUTURE_SUFFIX, target.entropy)
     try:
+        log_dirs.forget_gone(target, key)
         future = recovery.open_log(
             target,
             f"{target.path}/{name}",
@@ -36,6 +38,7 @@ def create(current: PartitionLog, target: LogDir) -> PartitionLog:
         if isinstance(error, OSError):
             raise target.fail(error) from error
         raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from None
+    log_dirs.futures[key] = future
     if current.log_start_offset:
         upkeep.truncate_fully(future, current.log_start_offset)
     return future
@@ -96,6 +99,7 @@ def take_place(log_dirs: LogDirs, current: PartitionLog, future: PartitionLog) -
     future.epochs = LeaderEpochs(current.epochs.entries())
     future.epochs.dirty = True
     upkeep.close(future)
+    del log_dirs.futures[current.topic, current.partition]
     log_dirs.delete(current.topic, current.partition)
     path = f"{directory.path}/{current.topic}-{current.partition}"
     try:
@@ -116,16 +120,3 @@ def take_place(log_dirs: LogDirs, current: PartitionLog, future: PartitionLog) -
         raise directory.fail(error) from error
     log_dirs.logs[current.topic, current.partition] = log
     return log
-
-
-def drop(future: PartitionLog) -> None:
-    """Give a move up: the second log goes. Raises KAFKA_STORAGE_ERROR."""
-    directory = future.log_dir
-    if directory.failure is not None:
-        return
-    name = future.directory.rpartition("/")[2]
-    try:
-        begin_delete(directory, name, future.topic, future.partition, future.config.file_delete_delay_ms)
-        future.close_files()
-    except OSError as error:
-        raise directory.fail(error) from error

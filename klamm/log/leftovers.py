@@ -84,14 +84,19 @@ def make_stray(directory: LogDir, name: str, topic: str, index: int) -> None:
 
 
 def resume(directory: LogDir, name: str, parsed: PartitionName, delay_ms: int) -> None:
-    """Go on deleting what was being deleted; leave strays and unfinished moves alone, and say so."""
+    """Go on deleting what was being deleted; leave the rest alone, and say so."""
     path = f"{directory.path}/{name}"
     if parsed.suffix == DELETE_SUFFIX:
         directory.delete_later([path], delay_ms)
     elif parsed.suffix == STRAY_SUFFIX:
         _logger.warning("%s is a stray of an earlier start; nothing uses it", path)
     else:
-        _logger.warning("%s is an unfinished move of a replica; nothing uses it", path)
+        leave_alone(path)
+
+
+def leave_alone(path: str) -> None:
+    """A copy whose replica is not here, so that it cannot be gone on with."""
+    _logger.warning("%s is an unfinished move of a replica; nothing uses it", path)
 
 
 def promote(directory: LogDir, name: str, parsed: PartitionName) -> str:

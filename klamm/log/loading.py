@@ -88,8 +88,11 @@ def plan_directories(
             plans.append(plan)
             for name, parsed in suffixed:
                 home = ids[directory.path]
-                if parsed.suffix == FUTURE_SUFFIX and _is_at_home(directory, name, parsed, home, belongs):
-                    moved.append((plan, name, parsed))
+                if parsed.suffix == FUTURE_SUFFIX and belongs is not None:
+                    if _is_at_home(directory, name, parsed, home, belongs):
+                        moved.append((plan, name, parsed))
+                    else:
+                        plan.names.append((name, parsed))
                 else:
                     resume(directory, name, parsed, delete_delay_ms)
         except OSError as error:
@@ -99,10 +102,10 @@ def plan_directories(
     return [plan for plan in plans if plan.directory.failure is None]
 
 
-def _is_at_home(directory: LogDir, name: str, parsed: PartitionName, home: bytes, belongs: Belongs | None) -> bool:
+def _is_at_home(directory: LogDir, name: str, parsed: PartitionName, home: bytes, belongs: Belongs) -> bool:
     """Whether the metadata has the replica in the directory that it was being moved to."""
     topic_id = topic_id_of(directory.disk, f"{directory.path}/{name}")
-    return topic_id is not None and belongs is not None and belongs(parsed.topic, parsed.partition, topic_id) == home
+    return topic_id is not None and belongs(parsed.topic, parsed.partition, topic_id) == home
 
 
 def _take_place(
@@ -125,7 +128,9 @@ def _take_place(
 
 
 class Loading:
-    """Opens the logs of some directories. `run` once; then `logs`, `failures`, `strays` and `refusal` tell."""
+    """Opens the logs of some directories. `run` once; then `logs`, `futures`, `failures`, `strays` and `refusal`
+    tell.
+    """
 
     def __init__(
         self,
@@ -138,6 +143,8 @@ class Loading:
         progress: Progress | None,
     ) -> None:
         self.logs: list[PartitionLog] = []
+        self.futures: list[PartitionLog] = []
+        """Copies of unfinished moves."""
         self.failures: list[tuple[LogDir, OSError]] = []
         self.strays: list[tuple[LogDir, str, PartitionName]] = []
         self.refusal: BaseException | None = None
@@ -230,7 +237,7 @@ class Loading:
             log_start_offset=plan.log_starts.get(key, 0),
             high_watermark=plan.high_watermarks.get(key, 0),
         )
-        self.logs.append(log)
+        (self.futures if parsed.suffix else self.logs).append(log)
 
     def _report(self) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ that fails takes its partitions offline; the others serve on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, recovery, upkeep
 from klamm.log.dir_identity import identify, open_all
 from klamm.log.io_thread import Completion
-from klamm.log.leftovers import begin_delete, make_stray
+from klamm.log.leftovers import begin_delete, leave_alone, make_stray
 from klamm.log.loading import METADATA_TOPIC, Belongs, Loading, Progress, plan_directories
 from klamm.log.log_config import LogConfig
 from klamm.log.log_dir import UNKNOWN_BROKER_EPOCH, LogDir, LogDirError
@@ -101,6 +101,8 @@ class LogDirs:
         for directory in self.directories:
             directory.on_recovery_point_lowered = self._recovery_point_lowered
         self.logs: dict[TopicPartition, PartitionLog] = {}
+        self.futures: dict[TopicPartition, PartitionLog] = {}
+        """The copies of those that move to another directory (`future_log.py`)."""
         self._leaving: dict[TopicPartition, PartitionLog] = {}
         self._gone: dict[LogDir, set[TopicPartition]] = {directory: set() for directory in self.directories}
         """Partitions that are not there any more, and of which a directory's checkpoints may still tell."""
@@ -254,17 +256,34 @@ class LogDirs:
         for directory, name, parsed in loading.strays:
             if directory.failure is None:
                 self._stray(directory, name, parsed.topic, parsed.partition)
+        for future in loading.futures:
+            self._take_over_future(future)
         self._is_loaded = True
         for plan in loading.plans:
             told = plan.recovery_points.keys() | plan.log_starts.keys() | plan.high_watermarks.keys()
-            self._gone[plan.directory] |= told - self.logs.keys()
+            self._gone[plan.directory] |= told - self._in(plan.directory).keys()
         self._take_back_recovery_points(loading)
+
+    def _take_over_future(self, future: PartitionLog) -> None:
+        key = future.topic, future.partition
+        current = self.logs.get(key)
+        if (
+            current is not None
+            and current.topic_id == future.topic_id
+            and current.log_dir is not future.log_dir
+            and future.log_dir.failure is None
+            and key not in self.futures
+        ):
+            self.futures[key] = future
+        else:
+            future.close_files()
+            leave_alone(future.directory)
 
     def _take_back_recovery_points(self, loading: Loading) -> None:
         """Logs that end below their recovery point: it must not vouch for what is appended there from now on."""
         for plan in loading.plans:
             directory, points = plan.directory, plan.recovery_points
-            logs = [log for log in loading.logs if log.log_dir is directory]
+            logs = [log for log in (*loading.logs, *loading.futures) if log.log_dir is directory]
             if any(log.recovery_point < points.get((log.topic, log.partition), 0) for log in logs):
                 self._recovery_point_lowered(directory)
 
@@ -331,8 +350,7 @@ class LogDirs:
             self.flusher.drain()
         for directory in self._candidates(self.online, directory_id):
             try:
-                if (topic, partition) in self._gone[directory]:
-                    self._forget_gone(directory)
+                self.forget_gone(directory, (topic, partition))
                 log = recovery.open_log(
                     directory, f"{directory.path}/{topic}-{partition}", topic, partition, config, topic_id=topic_id
                 )
@@ -352,7 +370,7 @@ class LogDirs:
         if len(online) == 1:
             return online
         counts = {directory.path: 0 for directory in online}
-        for log in self.logs.values():
+        for log in (*self.logs.values(), *self.futures.values()):
             if log.log_dir.path in counts:
                 counts[log.log_dir.path] += 1
         return sorted(online, key=lambda directory: counts[directory.path])
@@ -369,17 +387,31 @@ class LogDirs:
         log = self.logs.pop((topic, partition), None)
         if log is None:
             return
-        directory = log.log_dir
-        self._gone[directory].add((topic, partition))
+        self._delete(log)
+        if log.jobs:
+            self._leaving[topic, partition] = log
+
+    def delete_future(self, topic: str, partition: int) -> None:
+        """Give the move of a partition up: its copy goes as `delete` does it. Raises KAFKA_STORAGE_ERROR."""
+        future = self.futures.pop((topic, partition), None)
+        if future is not None and future.log_dir.failure is None:
+            self._delete(future)
+
+    def _delete(self, log: PartitionLog) -> None:
+        directory, name = log.log_dir, log.directory.rpartition("/")[2]
+        self._gone[directory].add((log.topic, log.partition))
         try:
             if len(self._gone[directory]) > _GONE_MAX:
                 self._forget_gone(directory)
-            begin_delete(directory, log.directory.rpartition("/")[2], topic, partition, log.config.file_delete_delay_ms)
+            begin_delete(directory, name, log.topic, log.partition, log.config.file_delete_delay_ms)
             log.close_files()
         except OSError as error:
             raise directory.fail(error) from error
-        if log.jobs:
-            self._leaving[topic, partition] = log
+
+    def forget_gone(self, directory: LogDir, key: TopicPartition) -> None:
+        """Before a partition begins in a directory: what the checkpoints tell there is of no other. Raises OSError."""
+        if key in self._gone[directory]:
+            self._forget_gone(directory)
 
     def _forget_gone(self, directory: LogDir) -> None:
         """Have the checkpoints tell nothing of partitions that are gone: a new one of that name may soon be there.
@@ -401,11 +433,10 @@ class LogDirs:
         """Let go of everything in a directory that has failed, so that it could be unmounted."""
         directory_id = self.directory_ids.pop(directory.path, None)
         gone = [log for log in self.logs.values() if log.log_dir is directory]
-        for log in gone:
-            del self.logs[log.topic, log.partition]
+        for log in self._in(directory).values():
             log.close_files()
-        if self.metadata_log is not None and self.metadata_log.log_dir is directory:
-            self.metadata_log.close_files()
+        self.logs = {key: log for key, log in self.logs.items() if log.log_dir is not directory}
+        self.futures = {key: log for key, log in self.futures.items() if log.log_dir is not directory}
         directory.release()
         if self.on_offline is not None:
             self.on_offline(directory, directory_id, gone)
@@ -445,14 +476,18 @@ class LogDirs:
     def _offsets(self, directory: LogDir, name: str) -> dict[TopicPartition, int]:
         """What the checkpoint of that name is to say. The metadata log's high watermark is the quorum's, not here."""
         offset_of = _CHECKPOINTS[name]
-        logs = dict(self.logs)
-        if self.metadata_log is not None and name != checkpoint.HIGH_WATERMARK:
-            logs[METADATA_TOPIC, 0] = self.metadata_log
-        return {
-            key: offset
-            for key, log in logs.items()
-            if log.log_dir is directory and (offset := offset_of(log)) is not None
-        }
+        logs = self._in(directory)
+        if name == checkpoint.HIGH_WATERMARK:
+            logs.pop((METADATA_TOPIC, 0), None)
+        return {key: offset for key, log in logs.items() if (offset := offset_of(log)) is not None}
+
+    def _in(self, directory: LogDir) -> dict[TopicPartition, PartitionLog]:
+        """All logs in a directory, copies and the metadata log too."""
+        known = (*self.logs.items(), *self.futures.items())
+        found = {key: log for key, log in known if log.log_dir is directory}
+        if self.metadata_log is not None and self.metadata_log.log_dir is directory:
+            found[METADATA_TOPIC, 0] = self.metadata_log
+        return found
 
     def check_retention(self, now_ms: int) -> None:
         """Every `log.retention.check.interval.ms` (5 min): drop old segments of all logs."""
@@ -513,13 +548,10 @@ class LogDirs:
             self.cleaner.close()
         self.writer.close()
         self.flusher.close()
-        logs: Mapping[str, list[PartitionLog]] = {directory.path: [] for directory in self.directories}
-        for log in (*self.logs.values(), *((self.metadata_log,) if self.metadata_log is not None else ())):
-            logs[log.log_dir.path].append(log)
         for directory in self.directories:
             directory.on_failure = None  # nobody follows it up any more, and the logs are closed on threads
             try:
-                self._close_logs(logs[directory.path])
+                self._close_logs(self._in(directory).values())
                 if directory.failure is not None:
                     continue
                 if self._is_loaded:
@@ -535,7 +567,7 @@ class LogDirs:
             finally:
                 directory.release()
 
-    def _close_logs(self, logs: list[PartitionLog]) -> None:
+    def _close_logs(self, logs: Iterable[PartitionLog]) -> None:
         """Close logs side by side: it is syncs that take the time. Raises KafkaError, OSError."""
         closings = []
         for log in logs:

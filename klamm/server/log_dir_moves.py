@@ -93,13 +93,21 @@ class LogDirMoves:
 
     def _begin(self, key: Key, topic_id: bytes, current: PartitionLog, target: LogDir) -> int:
         try:
-            future = future_log.create(current, target)
+            future = future_log.create(self._log_dirs, current, target)
         except KafkaError as error:
             return error.code
         self._moves[key] = Move(topic_id, future, self._log_dirs.directory_ids[target.path])
         log.info("%s-%d moves from %s to %s", *key, current.log_dir.path, target.path)
         self._go_on(0)
         return errors.NONE
+
+    def resume(self) -> None:
+        """Go on with the moves that the last stop has interrupted."""
+        for key, future in self._log_dirs.futures.items():
+            assert future.topic_id is not None
+            self._moves[key] = Move(future.topic_id, future, self._log_dirs.directory_ids[future.log_dir.path])
+            log.info("%s-%d goes on moving to %s", *key, future.log_dir.path)
+        self._go_on(0)
 
     def wanted_directory(self, topic: str, index: int) -> bytes | None:
         """Where a replica that is about to be made was asked to be."""
@@ -121,14 +129,13 @@ class LogDirMoves:
     def forget(self, topic: str, index: int) -> None:
         """The replica is deleted or offline, or is to move elsewhere: no move any more."""
         key = topic, index
-        known = self._moves.pop(key, None)
+        self._moves.pop(key, None)
         self._assigned.discard(key)
         self._confirmed.discard(key)
-        if known is not None:
-            try:
-                future_log.drop(known.future)
-            except KafkaError as error:
-                log.error("the copy of %s-%d could not be deleted: %s", topic, index, error.message)
+        try:
+            self._log_dirs.delete_future(topic, index)
+        except KafkaError as error:
+            log.error("the copy of %s-%d could not be deleted: %s", topic, index, error.message)
 
     def futures(self) -> list[tuple[PartitionLog, int]]:
         """The copies, and how far each is behind."""
@@ -140,11 +147,9 @@ class LogDirMoves:
         return found
 
     def close(self) -> None:
-        """Move nothing more. What was not moved by now stays where it was."""
+        """Move nothing more. What was not moved by now is where it was, and is gone on with at the next start."""
         if self._timer is not None:
             self._timer.cancel()
-        for known in self._moves.values():
-            known.future.close_files()
         self._moves.clear()
 
     # -- moving --

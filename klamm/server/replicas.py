@@ -160,6 +160,7 @@ class Replicas:
                 else:
                     self._follow(image, where, registration, is_new=False)
                 self._check_directory(where, registration)
+        self.moves.resume()
         self._around.every_half_lag(self._check_isr)
 
     def publish(self, delta: MetadataDelta, image: MetadataImage) -> None:

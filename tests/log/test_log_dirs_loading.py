@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from klamm.kproto.uuids import uuid_text
-from klamm.log import recovery
+from klamm.log import checkpoint, future_log, recovery
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import InlineIo
 from klamm.log.leftovers import PartitionName, parse_name, suffixed_name
@@ -126,6 +126,42 @@ def test_an_unfinished_move_that_the_metadata_has_taken_over(lab: Any) -> None:
     assert [parse_name(name) for name in names(lab, "/a")] == [("t", 0, "-delete"), ("u", 0, "-future")]
     lab.clock.advance(60_000)
     assert names(lab, "/a") == [f"u-0.{HEX}-future"]
+
+
+def test_an_unfinished_move_is_gone_on_with(lab: Any) -> None:
+    """Its copy is loaded beside the replica, and judged by the checkpoints of its own directory."""
+    dirs = lab.started("/a", "/b")
+    home = dirs.directory_ids["/a"]
+    log = dirs.create("t", 0, ID, LogConfig(), home)
+    for _ in range(3):
+        lab.append(log)
+    future = future_log.create(dirs, log, dirs.directories[1])
+    future_log.copy_some(log, future, 1)
+    gone = dirs.create("gone", 0, OTHER, LogConfig(), home)
+    future_log.create(dirs, gone, dirs.directories[1])
+    dirs.close()
+    assert checkpoint.read_offsets(lab.disk, f"/a/{checkpoint.RECOVERY_POINT}") == {("t", 0): 3, ("gone", 0): 0}
+    assert checkpoint.read_offsets(lab.disk, f"/b/{checkpoint.RECOVERY_POINT}") == {("t", 0): 1, ("gone", 0): 0}
+    dirs = lab.started("/a", "/b", belongs=lambda topic, _index, _id: home if topic == "t" else None)
+    assert dirs.futures.keys() == dirs.logs.keys() == {("t", 0)}
+    assert dirs.futures["t", 0].directory == future.directory
+    assert (dirs.futures["t", 0].log_end_offset, dirs.futures["t", 0].recovery_point) == (1, 1)
+    assert [parse_name(name) for name in names(lab, "/b")] == [("gone", 0, "-stray"), ("t", 0, "-future")]
+    dirs.delete_future("t", 0)
+    assert [parse_name(name) for name in names(lab, "/b")] == [("gone", 0, "-stray"), ("t", 0, "-delete")]
+    dirs.close()
+    assert checkpoint.read_offsets(lab.disk, f"/b/{checkpoint.RECOVERY_POINT}") == {}
+
+
+def test_a_copy_whose_replica_is_not_here_is_left_alone(lab: Any, caplog: Any) -> None:
+    dirs = lab.started("/a", "/b")
+    home = dirs.directory_ids["/a"]
+    future_log.create(dirs, dirs.create("t", 0, ID, LogConfig(), home), dirs.directories[1])
+    dirs.close()
+    lab.disk.remove_tree("/a/t-0")
+    dirs = lab.started("/a", "/b", belongs=lambda *_: home)
+    assert dirs.futures == {} and "unfinished move" in caplog.text
+    assert [parse_name(name) for name in names(lab, "/b")] == [("t", 0, "-future")]
 
 
 def test_no_further_log_once_it_is_stopped(lab: Any) -> None:

@@ -82,7 +82,7 @@ class LabBroker:
         )
         if self.log_dirs.open() is None:
             self.log_dirs.format("cluster", self.node_id)
-        self.log_dirs.load()
+        self.log_dirs.load(belongs=self._belongs)
         settings = Settings(self.config, self.node_id)
         ports = ReplicationPorts(Channels(TcpNetwork(), clock), lab, lambda: self.epoch)
         self.replicas = Replicas(self.node_id, self.log_dirs, settings, ports)
@@ -105,12 +105,19 @@ class LabBroker:
         self.replicas.start(lab.image)
         self.is_up = True
 
-    async def stop(self) -> None:
+    def _belongs(self, topic: str, index: int, topic_id: bytes | None) -> bytes | None:
+        found = self.lab.image.topics.partition(topic_id or TOPIC_ID, index)
+        return None if found is None or self.node_id not in found.replicas else found.directory(self.node_id)
+
+    async def stop(self, *, is_clean: bool = True) -> None:
         if self.is_up:
             self.is_up = False
             self.replicas.close()
             await self.listener.close()
-            self.log_dirs.close()
+            if is_clean:
+                self.log_dirs.close()
+            else:
+                self.log_dirs.release()
 
     def _assign(self, topic_id: bytes, index: int, directory_id: bytes) -> None:
         """AssignReplicasToDirs, in a turn of its own."""

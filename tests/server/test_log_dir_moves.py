@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import cast
@@ -11,6 +12,8 @@ import pytest
 from klamm.kproto import apis, errors
 from klamm.kproto.messages.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from klamm.kproto.messages.describe_log_dirs import DescribeLogDirsRequest
+from klamm.kproto.metadata_records import ConfigRecord
+from klamm.log import checkpoint, upkeep
 from klamm.metadata.node_metadata import MetadataNode
 from klamm.server.handlers import alter_replica_log_dirs, describe_log_dirs
 from tests.server.replication_lab import TOPIC_ID, Lab, LabBroker, batch, eventually
@@ -111,6 +114,90 @@ async def test_a_move_is_described_and_given_up(lab: Lab) -> None:
     lab[1].replicas.moves._quota.rate_max = float("inf")
     await eventually(lambda: lab[1].log().log_dir.path == second)
     assert lab[1].replicas.moves.futures() == []
+
+
+RATE = "replica.alter.log.dirs.io.max.bytes.per.second"
+
+
+async def held_up(lab: Lab) -> str:
+    """A move that its throttle holds up behind the first part of the records; where to."""
+    lab.publish(ConfigRecord(resource_type=4, resource_name="1", name=RATE, value="1000"))
+    for n in range(5):
+        await lab[1].produced(batch(1, 600_000, first=n))
+    target = other(lab[1])
+    assert move(lab[1], target) == errors.NONE
+    moves = lab[1].replicas.moves
+    await eventually(lambda: moves.futures()[0][0].log_end_offset > 0)
+    await asyncio.sleep(0.1)
+    (future, lag), *_ = moves.futures()
+    assert 0 < lag < 5 and future.log_end_offset == 5 - lag
+    return target
+
+
+async def test_a_throttled_move_takes_its_time(lab: Lab) -> None:
+    await lab.start(1, dirs=("/a", "/b"))
+    lab.create([1])
+    target = await held_up(lab)
+    lab.publish(ConfigRecord(resource_type=4, resource_name="1", name=RATE, value=None))
+    await eventually(lambda: lab[1].log().log_dir.path == target)
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+async def test_a_start_goes_on_with_an_unfinished_move(lab: Lab, is_clean: bool) -> None:
+    await lab.start(1, dirs=("/a", "/b"))
+    lab.create([1])
+    target = await held_up(lab)
+    before = [name for name in lab[1].disk.list_directory(target) if name.endswith("-future")]
+    await lab[1].stop(is_clean=is_clean)
+    await lab.start_broker(lab[1])
+    (future, lag), *_ = lab[1].replicas.moves.futures()
+    assert future.log_end_offset == 5 - lag > 0, "what was copied is not copied again"
+    assert future.directory == f"{target}/{before[0]}"
+    lab.change(leader=1)
+    assert (await lab[1].produced(batch(1))).base_offset == 5
+    lab.publish(ConfigRecord(resource_type=4, resource_name="1", name=RATE, value=None))
+    await eventually(lambda: lab[1].log().log_dir.path == target)
+    assert lab[1].log().log_end_offset == 6
+    assert lab.partition().directory(1) == lab[1].log_dirs.directory_ids[target]
+    await lab[1].stop()
+    await lab.start_broker(lab[1])
+    assert lab[1].log().log_end_offset == 6 and lab[1].log_dirs.futures == {}
+
+
+async def test_a_copy_that_is_ahead_after_a_crash_is_cut(lab: Lab) -> None:
+    """The replica has lost what its disk had not, and the copy's disk had."""
+    await lab.start(2, dirs=("/a", "/b"))
+    lab.create([1, 2])
+    target = await held_up(lab)
+    await lab[1].stop(is_clean=False)
+    lab[1].disk.write_atomic(f"{lab[1].log().directory}/{0:020}.log", b"")
+    lab.change(leader=2, isr=[2])
+    assert (await lab[2].produced(batch(1))).base_offset == 5
+    await lab.start_broker(lab[1])
+    assert (lab[1].log().log_end_offset, lab[1].log_dirs.futures["t", 0].log_end_offset) == (0, 1)
+    lab.publish(ConfigRecord(resource_type=4, resource_name="1", name=RATE, value=None))
+    await eventually(lambda: lab[1].log().log_dir.path == target)
+    await eventually(lambda: lab[1].log().log_end_offset == 6)
+    assert bytes(lab[1].log().read(0, 1 << 23).data) == bytes(lab[2].log().read(0, 1 << 23).data)
+
+
+async def test_a_replica_that_comes_back_is_not_judged_by_what_was_there_before(lab: Lab) -> None:
+    """Checkpoints of a directory forget a replica that has left it, before it comes again."""
+    await lab.start(1, dirs=("/a", "/b"))
+    lab.create([1])
+    await lab[1].produced(batch(3))
+    home = lab[1].log().log_dir.path
+    upkeep.flush(lab[1].log())
+    lab[1].log_dirs.checkpoint_recovery_points()
+    points = f"{home}/{checkpoint.RECOVERY_POINT}"
+    assert checkpoint.read_offsets(lab[1].disk, points) == {("t", 0): 3}
+    assert move(lab[1], other(lab[1])) == errors.NONE
+    await eventually(lambda: lab[1].log().log_dir.path != home)
+    await lab[1].stop(is_clean=False)
+    await lab.start_broker(lab[1])
+    lab[1].replicas.moves._quota.rate_max = -1  # nothing moves on
+    assert move(lab[1], home) == errors.NONE
+    assert checkpoint.read_offsets(lab[1].disk, points) == {}
 
 
 async def test_refusals(lab: Lab) -> None:
