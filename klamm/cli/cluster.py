@@ -1,4 +1,4 @@
-"""`klamm cluster status`: what a running cluster looks like, klamm's or real Kafka's."""
+"""`klamm cluster`: what a running cluster looks like, klamm's or real Kafka's, and its rolling restart."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 _COMMANDS: Final = {
     "status": "show nodes, quorum and partitions of a running cluster, and what is amiss",
+    "restart": "restart the nodes of a cluster on this machine one after another",
 }
 
 

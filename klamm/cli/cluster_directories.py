@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from klamm.kproto.uuids import uuid_text
-from klamm.log.disk import RealDisk
+from klamm.log.disk import Lock, LockedError, ReadOnlyDisk, RealDisk
+from klamm.log.log_dir import LOCK
 from klamm.log.meta_properties import FILE as META_PROPERTIES
 from klamm.log.meta_properties import read as read_meta_properties
 from klamm.metadata.storage_format import StorageError
@@ -30,6 +31,8 @@ from klamm.server.formatting import format_directories, parse_initial_controller
 
 SETTINGS_FILE: Final = "server.properties"
 LOG_DIRECTORY: Final = "data"
+STATE_FILE: Final = "cluster.json"
+"""What runs, written by the command that holds the lock."""
 _PREFIX: Final = "node-"
 _BIRTH_FILE: Final = "formatting"
 
@@ -66,6 +69,21 @@ class ClusterNode(NamedTuple):
     @property
     def log_directory(self) -> str:
         return os.path.join(self.directory, LOG_DIRECTORY)
+
+
+def take(directory: str) -> Lock:
+    """The lock on a cluster's directory, which is made if it is missing. Raises StorageError, OSError."""
+    os.makedirs(directory, exist_ok=True)
+    try:
+        return RealDisk().lock(os.path.join(directory, LOCK))
+    except LockedError:
+        raise StorageError(f"{directory} is in use: its cluster runs already") from None
+
+
+def is_in_use(directory: str) -> bool:
+    """Whether a command runs the cluster in a directory."""
+    path = os.path.join(directory, LOCK)
+    return os.path.exists(path) and ReadOnlyDisk().is_locked(path)
 
 
 def lay_out(wanted: Wanted) -> list[LocalNode]:

@@ -115,10 +115,27 @@ class ClusterState:
         return [partition for partition in self.partitions if partition.is_under_replicated]
 
     @property
+    def absent(self) -> list[NodeState]:
+        return [node for node in self.nodes if node.is_fenced or node.is_silent]
+
+    @property
+    def amiss(self) -> list[str]:
+        """In words: nodes that do not work, and partitions that do not have all their replicas."""
+        words = []
+        if self.quorum.leader_id < 0:
+            words.append("the quorum has no leader")
+        if absent := [str(node.node_id) for node in self.absent]:
+            words.append(f"node{'s' if len(absent) > 1 else ''} {', '.join(absent)} not there")
+        if self.offline:
+            words.append(f"{len(self.offline)} partitions offline")
+        if self.under_replicated:
+            words.append(f"{len(self.under_replicated)} partitions under-replicated")
+        return words
+
+    @property
     def is_well(self) -> bool:
         """Whether every node works and every partition has all its replicas."""
-        absent = any(node.is_fenced or node.is_silent for node in self.nodes)
-        return self.quorum.leader_id >= 0 and not (absent or self.offline or self.under_replicated)
+        return not self.amiss
 
     def as_json(self) -> dict[str, Any]:
         """For programs; everything that is shown to people, and each partition."""

@@ -161,7 +161,7 @@ def _troubled(partitions: list[PartitionState]) -> Table:
 
 def _summary(state: ClusterState) -> str:
     under, offline = len(state.under_replicated), len(state.offline)
-    absent = [str(node.node_id) for node in state.nodes if node.is_fenced or node.is_silent]
+    absent = [str(node.node_id) for node in state.absent]
     words = [f"{len(state.partitions)} partitions: {_bad(under)} under-replicated, {_bad(offline)} offline"]
     if absent:
         words.append(f"[red]node{'s' if len(absent) > 1 else ''} {', '.join(absent)} not there[/]")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from klamm.cli.cluster_directories import ClusterNode, Wanted, prepare
+from klamm.cli.cluster_directories import STATE_FILE, ClusterNode, Wanted, prepare, take
+from klamm.cli.rolling_restart import look_at
 from klamm.cli.supervisor import Supervisor
 from klamm.kproto.uuids import uuid_text
 from klamm.seams import SystemEntropy
+from klamm.server.config.addresses import Address
 from klamm.server.config.broker_config import parse_overrides
 from klamm.server.config.environment import cluster_id_from
 from klamm.server.config.profiles import DEFAULT_HOST, DEFAULT_PORT
@@ -25,6 +30,15 @@ def run_cluster(args: argparse.Namespace, environ: Mapping[str, str], default_di
     from klamm.server.event_loop import new_event_loop
 
     directory = tempfile.mkdtemp(prefix="klamm-") if args.memory else args.data_dir or default_directory
+    lock = take(directory)
+    state_file = os.path.join(directory, STATE_FILE)
+    _remove(state_file)  # of one that was killed
+
+    def tell(ready: Mapping[str, Any]) -> None:
+        write_ready(state_file, {"pid": os.getpid(), **ready})
+        if args.ready_file:
+            write_ready(args.ready_file, ready)
+
     try:
         wanted = Wanted(
             directory,
@@ -46,14 +60,26 @@ def run_cluster(args: argparse.Namespace, environ: Mapping[str, str], default_di
             restart=args.restart,
             # In memory there is no directory that was formatted with one cluster id for all.
             environment=environ if cluster_id is None else {**environ, "CLUSTER_ID": cluster_id},
-            tell=(lambda ready: write_ready(args.ready_file, ready)) if args.ready_file else None,
+            tell=tell,
             is_json=args.log_format == "json",
+            look=None if args.memory else lambda: look_at(_brokers(nodes)),
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(supervisor.run())
     finally:
+        _remove(state_file)
+        lock.release()
         if args.memory:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _brokers(nodes: Sequence[ClusterNode]) -> list[Address]:
+    return [Address(node.host, node.port) for node, _ in nodes if node.port]
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
 
 
 def _settings_in(config_file: str | None) -> dict[str, str]:

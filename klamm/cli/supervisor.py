@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 from klamm.cli.cluster_directories import ClusterNode
+from klamm.cli.rolling_restart import Look, RollingRestart
 
 READY_FILE: Final = "ready.json"
 _POLL_S: Final = 0.02
@@ -35,10 +36,15 @@ class Child:
 
     def __init__(self, node: ClusterNode) -> None:
         self.node = node
-        self.name = f"node-{node.node.node_id}"
+        self.node_id = node.node.node_id
+        self.name = f"node-{self.node_id}"
         self.ready_file = os.path.join(node.directory, READY_FILE)
         self.process: asyncio.subprocess.Process | None = None
         self.is_ready = False
+        self.is_to_return = False
+        """It was told to end this life, and begins another at once."""
+        self.has_ended = False
+        """For good."""
         self.began = 0.0
         self.short_lives = 0
 
@@ -73,7 +79,9 @@ class Supervisor:
         tell: Callable[[Mapping[str, Any]], None] | None = None,
         is_json: bool = False,
         output: TextIO | None = None,
+        look: Look | None = None,
     ) -> None:
+        """`look` at how the cluster does, for rolling restarts; None: there are none."""
         self.children = [Child(node) for node in nodes]
         self._command = command
         self._restart = restart
@@ -86,6 +94,7 @@ class Supervisor:
         self._has_served = False
         self._status = 0
         self._pipe = (-1, -1)
+        self._rolling = None if look is None else RollingRestart(self.children, look, self._say, self._changed)
 
     async def run(self) -> int:
         """Start all nodes, and return the exit status when all have ended: 0 if they were told to and did well."""
@@ -93,14 +102,17 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
+        loop.add_signal_handler(signal.SIGUSR1, self._restart_nodes)
         try:
             living = [asyncio.ensure_future(self._live(child)) for child in self.children]
             serving = asyncio.ensure_future(self._announce())
             await asyncio.gather(*living)
             serving.cancel()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
+            if self._rolling is not None:
+                self._rolling.close()
             for child in self.children:
                 child.send(signal.SIGKILL)
                 child.forget_ready()
@@ -116,6 +128,12 @@ class Supervisor:
         if not self._stopping.is_set():
             self._stopping.set()
             self._stop_task = asyncio.ensure_future(self._stop_in_order())
+
+    def _restart_nodes(self) -> None:
+        if self._rolling is None:
+            self._say("nodes in memory would lose what they hold: no rolling restart")
+        elif not self._stopping.is_set():
+            self._rolling.ask()
 
     async def _stop_in_order(self) -> None:
         for is_last in (False, True):
@@ -146,6 +164,12 @@ class Supervisor:
 
     async def _live(self, child: Child) -> None:
         """The lives of one node."""
+        try:
+            await self._lives(child)
+        finally:
+            child.has_ended = True
+
+    async def _lives(self, child: Child) -> None:
         while not self._stopping.is_set():
             status = await self._one_life(child)
             child.forget_ready()
@@ -159,6 +183,11 @@ class Supervisor:
                 self._status = 1
                 self.stop()
                 return
+            if child.is_to_return:
+                child.is_to_return = False
+                child.short_lives = 0
+                self._changed()
+                continue
             again = f"; it is started again in {child.restart_delay_s:g} s" if self._restart else ""
             self._say(f"{child.name} ended with {_described(status)}{again}")
             self._changed()
@@ -232,14 +261,17 @@ class Supervisor:
         brokers = [child.node.node.address for child in self.children if child.node.node.port]
         rows = [
             {
-                "id": child.node.node.node_id,
+                "id": child.node_id,
                 "pid": child.process.pid if child.is_ready and child.process is not None else None,
                 "address": child.node.node.address,
                 "roles": list(child.node.node.roles),
             }
             for child in self.children
         ]
-        self._tell({"bootstrap_servers": ",".join(brokers), "nodes": rows})
+        ready: dict[str, Any] = {"bootstrap_servers": ",".join(brokers), "nodes": rows}
+        if self._rolling is not None:
+            ready["restart"] = self._rolling.facts
+        self._tell(ready)
 
 
 def _described(status: int) -> str:

@@ -1,4 +1,4 @@
-"""Stands for a node in tests of the supervisor: `python fake_node.py READY_FILE PIPE [die|never|deaf]`.
+"""Stands for a node in tests of the supervisor: `python fake_node.py READY_FILE PIPE [die|never|deaf|once]`.
 
 It serves at once, says when it is told to stop, and ends when the pipe's other end is closed.
 """
@@ -22,6 +22,10 @@ def main(ready_file: str, pipe: int, habit: str = "") -> int:
     print("begins", flush=True)
     if habit == "die":
         return 3
+    if habit == "once":
+        if os.path.exists(f"{ready_file}.once"):
+            return 3
+        open(f"{ready_file}.once", "x", encoding="utf-8").close()
     if habit != "never":
         with open(ready_file, "w", encoding="utf-8") as file:
             file.write("{}")

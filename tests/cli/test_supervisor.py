@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from klamm.cli import supervisor
+from klamm.cli import rolling_restart, supervisor
 from klamm.cli.cluster_directories import ClusterNode
+from klamm.cli.rolling_restart import View
 from klamm.cli.supervisor import Supervisor
 from klamm.server.config.local_cluster import LocalNode
 
@@ -140,6 +141,137 @@ async def test_a_stopped_node_hears_of_the_end(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, ("", ""))
     await cluster.until(lambda: cluster.told)
     os.kill(cluster.pid(1), signal.SIGSTOP)
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+class Views:
+    """What brokers say of a cluster whose nodes are none; `amiss` is for so many looks."""
+
+    def __init__(self, controller_id: int = 1, **amiss: int) -> None:
+        self.controller_id = controller_id
+        self.amiss = amiss
+        self.count = 0
+
+    async def __call__(self) -> View:
+        self.count += 1
+        for words, left in self.amiss.items():
+            if left:
+                self.amiss[words] = left - 1
+                return View(words, self.controller_id, {})
+        return View("", self.controller_id, {1: 0, 2: 0, 3: 0})
+
+
+def pids(cluster: Cluster) -> list[int]:
+    return [cluster.pid(child.node_id) for child in cluster.supervisor.children]
+
+
+def restarts(cluster: Cluster) -> list[tuple[int | None, list[int]]]:
+    """Whose turn it was and who was to follow, as it was told."""
+    found: list[tuple[int | None, list[int]]] = []
+    for ready in cluster.told[1:]:
+        now = ready["restart"]["node"], ready["restart"]["left"]
+        if not found or found[-1] != now:
+            found.append(now)
+    return found
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_rolling_restart(tmp_path: Path, restart: bool) -> None:
+    cluster = Cluster(tmp_path, ("", "", ""), look=Views(1), restart=restart)
+    await cluster.until(lambda: cluster.told)
+    assert cluster.told[0]["restart"] == {"number": 0, "node": None, "left": [], "error": None}
+    before = pids(cluster)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 1)
+    assert restarts(cluster) == [(2, [3, 1]), (3, [1]), (1, []), (None, [])], "the active controller goes last"
+    assert not set(before) & set(pids(cluster))
+    assert [row["pid"] for row in cluster.told[-1]["nodes"]] == pids(cluster)
+    for ready in cluster.told:
+        assert sum(row["pid"] is None for row in ready["nodes"]) <= 1
+    assert all(cluster.lines.count(f"node-{n} | {said}") == times for n in (1, 2, 3) for said, times in SAID.items())
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+SAID = {"begins": 2, "got SIGTERM": 1}
+
+
+async def test_controllers_are_restarted_after_the_brokers(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ("", "", "", ""), apart=True, look=Views(3))
+    await cluster.until(lambda: cluster.told)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 1)
+    assert [node for node, _ in restarts(cluster)] == [1, 2, 4, 3, None]
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+async def test_nothing_is_restarted_while_something_is_amiss(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ("", ""), look=Views(1, **{"2 partitions offline": 1}))
+    await cluster.until(lambda: cluster.told)
+    before = pids(cluster)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 1)
+    assert cluster.told[-1]["restart"]["error"] == "2 partitions offline"
+    assert pids(cluster) == before
+    os.kill(cluster.pid(2), signal.SIGKILL)
+    await cluster.until(lambda: cluster.told[-1]["nodes"][1]["pid"] is None)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 2)
+    assert cluster.told[-1]["restart"]["error"] == "node-2 not there"
+    assert cluster.pid(1) == before[0]
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+async def test_the_next_node_waits_until_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rolling_restart, "_LOOK_S", 0.001)
+    views = Views(1)
+    cluster = Cluster(tmp_path, ("", ""), look=views)
+    await cluster.until(lambda: cluster.told)
+    before = pids(cluster)
+    views.amiss = {}
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: views.count == 1)
+    views.amiss["lag"] = 1 << 30
+    await cluster.until(lambda: views.count > 10)
+    assert cluster.pid(1) == before[0] and cluster.pid(2) != before[1]
+    monkeypatch.setattr(rolling_restart, "MENDED_WITHIN_S", 0.0)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 1)
+    assert cluster.told[-1]["restart"]["error"] == "node-2 is back, but lag"
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+async def test_a_node_that_does_not_come_back_ends_a_rolling_restart(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ("", "once"), look=Views(1))
+    await cluster.until(lambda: cluster.told)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: cluster.told[-1]["restart"]["number"] == 1)
+    assert cluster.told[-1]["restart"]["error"] == "node-2 did not come back"
+    assert cluster.lines.count("node-1 | begins") == 1
+    cluster.supervisor.stop()
+    assert await cluster.running == 0
+
+
+async def test_a_stop_ends_a_rolling_restart(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ("", "deaf"), look=Views(1))
+    await cluster.until(lambda: cluster.told)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: "node-2 | got SIGTERM" in cluster.lines)
+    cluster.supervisor.stop()
+    os.kill(cluster.pid(2), signal.SIGKILL)
+    assert await cluster.running == 1
+    assert cluster.lines.count("node-2 | begins") == 1
+
+
+async def test_nodes_in_memory_are_not_restarted(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ("",))
+    await cluster.until(lambda: cluster.told)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await cluster.until(lambda: any("no rolling restart" in line for line in cluster.lines))
+    assert "restart" not in cluster.told[0]
     cluster.supervisor.stop()
     assert await cluster.running == 0
 
