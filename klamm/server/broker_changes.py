@@ -12,19 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT
+from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT, Alteration, malformed, value_after
 from klamm.metadata.image.image import BROKER_RESOURCE
 from klamm.server import log_levels
-from klamm.server.config.alter import (
-    Operation,
-    apply_operations,
-    check_dynamic_broker_settings,
-    check_list_keys,
-    check_operations,
-    replace_all,
-)
-from klamm.server.config.definitions import BROKER
+from klamm.server.config.alter import check_dynamic_broker_settings
 from klamm.server.config.values import ConfigError
+from klamm.server.config_rules import ServerConfigRules
 
 if TYPE_CHECKING:
     from klamm.server.broker import Broker
@@ -32,24 +25,29 @@ if TYPE_CHECKING:
 BROKER_LOGGER_RESOURCE = 8
 
 
-def check_incremental(broker: Broker, name: str, operations: Sequence[Operation]) -> None:
+def check_incremental(broker: Broker, name: str, changes: Sequence[Alteration]) -> None:
     """IncrementalAlterConfigs of a broker resource (`name` empty: all brokers). Raises KafkaError."""
-    check_operations(operations)
+    _check_form(changes)
     check_broker_id(broker, name)
-    check_list_keys(operations)
-    current = broker.metadata.image.config(BROKER_RESOURCE, name)
-    _check_changes(broker, name, current, apply_operations(BROKER, current, operations))
+    current, rules = broker.metadata.image.config(BROKER_RESOURCE, name), ServerConfigRules(broker.config)
+    changed = {change.key: value_after(rules, BROKER_RESOURCE, current, change) for change in changes}
+    after = {key: value for key, value in {**current, **changed}.items() if value is not None}
+    _check_settings(broker, name, after)
 
 
 def check_replacement(broker: Broker, name: str, settings: Mapping[str, str]) -> None:
     """AlterConfigs of a broker resource: `settings` take the place of all others. Raises KafkaError."""
     check_broker_id(broker, name)
-    current = broker.metadata.image.config(BROKER_RESOURCE, name)
-    _check_changes(broker, name, current, replace_all(BROKER, current, settings))
+    _check_settings(broker, name, settings)
 
 
-def _check_changes(broker: Broker, name: str, current: Mapping[str, str], changes: Mapping[str, str | None]) -> None:
-    after = {key: value for key, value in {**current, **changes}.items() if value is not None}
+def _check_form(changes: Sequence[Alteration]) -> None:
+    failure = malformed(changes)
+    if failure is not None:
+        raise KafkaError(failure.code, failure.message or "")
+
+
+def _check_settings(broker: Broker, name: str, after: Mapping[str, str]) -> None:
     check_dynamic_broker_settings(after, per_broker=bool(name))
     image = broker.metadata.image
     try:
@@ -94,14 +92,14 @@ def check_broker_id(broker: Broker, name: str) -> None:
         raise KafkaError(errors.INVALID_REQUEST, f"this is broker {broker.node_id}, not {node_id}: ask that one")
 
 
-def alter_loggers(broker: Broker, name: str, operations: Sequence[Operation], validate_only: bool) -> None:
+def alter_loggers(broker: Broker, name: str, changes: Sequence[Alteration], validate_only: bool) -> None:
     """Set or reset the levels of this broker's loggers (KIP-412). Raises KafkaError."""
-    check_operations(operations)
+    _check_form(changes)
     if not name:
         raise KafkaError(errors.INVALID_REQUEST, "loggers are those of one broker: its id is needed")
     check_broker_id(broker, name)
     known = log_levels.loggers()
-    for logger, op, level in operations:
+    for logger, op, level in changes:
         if op in (APPEND, SUBTRACT):
             raise KafkaError(errors.INVALID_REQUEST, f"{logger}: a level can be set or deleted, nothing else")
         if logger not in known:
@@ -111,5 +109,5 @@ def alter_loggers(broker: Broker, name: str, operations: Sequence[Operation], va
         if op == DELETE and logger == log_levels.ROOT:
             raise KafkaError(errors.INVALID_REQUEST, "the root logger always has a level")
     if not validate_only:
-        for logger, op, level in operations:
+        for logger, op, level in changes:
             log_levels.set_level(logger, level if op == SET else None)

@@ -104,7 +104,7 @@ class ConfigControl:
         for resource in request.resources:
             where = resource.resource_type, resource.resource_name
             changes = [Alteration(c.name, c.config_operation, c.value) for c in resource.configs]
-            failure = _invalid_request(where, [c.key for c in changes], twice) or _invalid_operation(changes)
+            failure = _invalid_resource(where, twice) or malformed(changes)
             if failure is None:
                 failure = self.alter(where, changes, records)
             response.responses.append(
@@ -124,10 +124,10 @@ class ConfigControl:
         twice = _seen_twice([(r.resource_type, r.resource_name) for r in request.resources])
         for resource in request.resources:
             where = resource.resource_type, resource.resource_name
-            named = {c.name: c.value for c in resource.configs}
-            changes = [Alteration(key, SET, value) for key, value in named.items()]
-            failure = _invalid_request(where, [c.name for c in resource.configs], twice) or _invalid_operation(changes)
+            changes = [Alteration(c.name, SET, c.value) for c in resource.configs]
+            failure = _invalid_resource(where, twice) or malformed(changes)
             if failure is None:
+                named = {change.key for change in changes}
                 implied = [key for key in self._state().config(*where) if key not in named]
                 failure = self.alter(where, changes, records, implied)
             response.responses.append(
@@ -154,18 +154,14 @@ class ConfigControl:
         """
         current = self._state().config(*resource)
         altered: list[ConfigRecord] = []
-        for key, operation, value in changes:
-            new = value
-            if operation in (APPEND, SUBTRACT):
-                if not self._rules.is_list(resource[0], key):
-                    name = _OPERATION_NAMES[operation]
-                    return Failure(errors.INVALID_CONFIG, f"Can't {name} to key {key} because its type is not LIST.")
-                new = self._combined(resource[0], key, current.get(key), operation, value or "")
-            elif operation == DELETE:
-                new = None
+        for change in changes:
+            try:
+                new = value_after(self._rules, resource[0], current, change)
+            except KafkaError as error:
+                return Failure(error.code, error.message)
             # A broker reloads what a config stands for (a key store) even if its value stays (KAFKA-14136).
-            if new != current.get(key) or resource[0] == BROKER_RESOURCE:
-                altered.append(_record(resource, key, new))
+            if new != current.get(change.key) or resource[0] == BROKER_RESOURCE:
+                altered.append(_record(resource, change.key, new))
         implied = [_record(resource, key, None) for key in deleted]
         failure = self._refusal(resource, altered, implied, current, is_new)
         if failure is None:
@@ -173,10 +169,6 @@ class ConfigControl:
             records += implied
             records += self._clear_elr(resource, [*altered, *implied])
         return failure
-
-    def _combined(self, resource_type: int, key: str, current: str | None, operation: int, value: str) -> str:
-        before = current if current is not None else self._rules.default(resource_type, key)
-        return edited_list(before or "", operation, value)
 
     def _refusal(
         self,
@@ -225,6 +217,35 @@ class ConfigControl:
         return [ClearElrRecord(topic_name=topic) for record in altered if record.name == MIN_INSYNC_REPLICAS]
 
 
+def malformed(changes: Sequence[Alteration]) -> Failure | None:
+    """Why the changes of one resource cannot be read: a key that comes twice, no value, no such operation."""
+    if len({change.key for change in changes}) != len(changes):
+        return Failure(errors.INVALID_REQUEST, "Error due to duplicate config keys")
+    nulls = [change.key for change in changes if change.value is None and change.operation != DELETE]
+    if nulls:
+        return Failure(errors.INVALID_REQUEST, f"Null value not supported for : {','.join(nulls)}")
+    for change in changes:
+        # Kafka 4.3 fails within and its controller steps down; an answer is what the sender needs.
+        if change.operation not in (SET, DELETE, APPEND, SUBTRACT):
+            return Failure(errors.INVALID_REQUEST, f"Unknown operation {change.operation} for {change.key}")
+    return None
+
+
+def value_after(rules: ConfigRules, resource_type: int, current: Mapping[str, str], change: Alteration) -> str | None:
+    """What a resource has for a key after a change, None when that is deleted.
+
+    Raises KafkaError: INVALID_CONFIG for appending to or subtracting from what is no list.
+    """
+    key, operation, value = change
+    if operation not in (APPEND, SUBTRACT):
+        return None if operation == DELETE else value
+    if not rules.is_list(resource_type, key):
+        name = _OPERATION_NAMES[operation]
+        raise KafkaError(errors.INVALID_CONFIG, f"Can't {name} to key {key} because its type is not LIST.")
+    before = current.get(key, rules.default(resource_type, key))
+    return edited_list(before or "", operation, value or "")
+
+
 def edited_list(before: str, operation: int, value: str) -> str:
     """The entries of `before` with those of `value` appended or subtracted, each once."""
     entries = [entry for entry in before.split(",") if entry]
@@ -245,13 +266,11 @@ def _seen_twice(resources: Sequence[ConfigResource]) -> set[ConfigResource]:
     return {resource for resource in resources if resources.count(resource) > 1} if len(resources) > 1 else set()
 
 
-def _invalid_request(where: ConfigResource, keys: Sequence[str], twice: set[ConfigResource]) -> Failure | None:
+def _invalid_resource(where: ConfigResource, twice: set[ConfigResource]) -> Failure | None:
     if where in twice:
         return Failure(errors.INVALID_REQUEST, "Each resource must appear at most once.")
     if where[0] not in _RESOURCE_TYPES:
         return Failure(errors.INVALID_REQUEST, f"Unknown resource type {where[0]}")
-    if len(set(keys)) != len(keys):
-        return Failure(errors.INVALID_REQUEST, "Error due to duplicate config keys")
     return None
 
 
@@ -270,14 +289,3 @@ def _invalid_name(resource: ConfigResource) -> Failure | None:
     if resource_type == GROUP_RESOURCE:
         return Failure(errors.INVALID_REQUEST, "Default group resources are not allowed.")
     return Failure(errors.INVALID_REQUEST, "Subscription name can't be empty")
-
-
-def _invalid_operation(changes: Sequence[Alteration]) -> Failure | None:
-    nulls = [c.key for c in changes if c.value is None and c.operation != DELETE]
-    if nulls:
-        return Failure(errors.INVALID_REQUEST, f"Null value not supported for : {','.join(nulls)}")
-    for change in changes:
-        # Kafka 4.3 fails within and its controller steps down; an answer is what the sender needs.
-        if change.operation not in (SET, DELETE, APPEND, SUBTRACT):
-            return Failure(errors.INVALID_REQUEST, f"Unknown operation {change.operation} for {change.key}")
-    return None

@@ -13,11 +13,11 @@ from klamm.kproto.messages.incremental_alter_configs import (
     IncrementalAlterConfigsResponse,
 )
 from klamm.kproto.schema import Message
+from klamm.metadata.controller.configs import Alteration
 from klamm.metadata.image.image import BROKER_RESOURCE
 from klamm.reply import Reply
 from klamm.server.broker import Broker
 from klamm.server.broker_changes import BROKER_LOGGER_RESOURCE, alter_loggers, check_incremental
-from klamm.server.config.alter import Operation
 from klamm.server.request import RequestContext
 
 Result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse
@@ -32,12 +32,12 @@ def handle(
         kind, name = names[i]
         if kind not in (BROKER_RESOURCE, BROKER_LOGGER_RESOURCE) or names.count(names[i]) > 1:
             continue
-        operations = [Operation(c.name, c.config_operation, c.value) for c in resource.configs]
+        changes = [Alteration(c.name, c.config_operation, c.value) for c in resource.configs]
         try:
             if kind == BROKER_RESOURCE:
-                check_incremental(broker, name, operations)
+                check_incremental(broker, name, changes)
                 continue
-            alter_loggers(broker, name, operations, request.validate_only)
+            alter_loggers(broker, name, changes, request.validate_only)
             answered[i] = Result(error_code=0, error_message=None, resource_type=kind, resource_name=name)
         except KafkaError as error:
             answered[i] = Result(

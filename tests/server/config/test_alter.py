@@ -1,4 +1,4 @@
-"""Alter operations and the rules that the settings of topics, groups, subscriptions and brokers must keep."""
+"""The rules that the settings of topics, groups, subscriptions and brokers must keep."""
 
 from __future__ import annotations
 
@@ -6,101 +6,9 @@ import pytest
 
 from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
-from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT, edited_list
-from klamm.server.config.alter import (
-    Operation,
-    apply_operations,
-    check_broker_name,
-    check_changes,
-    check_dynamic_broker_settings,
-    check_list_keys,
-    check_operations,
-    replace_all,
-)
+from klamm.server.config.alter import check_broker_name, check_changes, check_dynamic_broker_settings
 from klamm.server.config.layers import Layers
 from klamm.server.config.resource_rules import check_client_metrics, check_group, check_topic
-
-
-def op(name: str, operation: int, value: str | None = None) -> Operation:
-    return Operation(name, operation, value)
-
-
-@pytest.mark.parametrize(
-    ("current", "operation", "changes"),
-    [
-        ({}, op("retention.ms", SET, "1"), {"retention.ms": "1"}),
-        ({"retention.ms": "1"}, op("retention.ms", SET, "1"), {}),
-        ({"retention.ms": "1"}, op("retention.ms", DELETE), {"retention.ms": None}),
-        ({}, op("retention.ms", DELETE), {}),
-        ({}, op("cleanup.policy", APPEND, "compact"), {"cleanup.policy": "delete,compact"}),
-        ({}, op("cleanup.policy", APPEND, "delete"), {"cleanup.policy": "delete"}),
-        ({"cleanup.policy": "compact"}, op("cleanup.policy", APPEND, "compact"), {}),
-        ({"cleanup.policy": "compact,delete"}, op("cleanup.policy", SUBTRACT, "compact"), {"cleanup.policy": "delete"}),
-        ({"cleanup.policy": "compact"}, op("cleanup.policy", SUBTRACT, "compact"), {"cleanup.policy": ""}),
-        ({"cleanup.policy": "compact"}, op("cleanup.policy", SUBTRACT, "delete,other"), {}),
-        ({}, op("cleanup.policy", APPEND, "compact,,"), {"cleanup.policy": "delete,compact"}),
-        ({}, op("cleanup.policy", APPEND, ""), {"cleanup.policy": "delete,"}),
-        (
-            {"leader.replication.throttled.replicas": "0:1"},
-            op("leader.replication.throttled.replicas", APPEND, "0:1,1:2"),
-            {"leader.replication.throttled.replicas": "0:1,1:2"},
-        ),
-    ],
-)
-def test_operations(current: dict[str, str], operation: Operation, changes: dict[str, str | None]) -> None:
-    assert apply_operations("topic", current, [operation]) == changes
-
-
-@pytest.mark.parametrize(
-    ("before", "operation", "value", "after"),
-    [
-        ("a,b", APPEND, "c,,", "a,b,c"),
-        ("a,b", APPEND, ",c", "a,b,,c"),
-        ("a", APPEND, "", "a,"),
-        ("a", APPEND, ",", "a"),
-        ("a,b", SUBTRACT, "b,a,", ""),
-        (",a,,b", SUBTRACT, "x", "a,b"),
-    ],
-)
-def test_lists_are_split_as_java_does(before: str, operation: int, value: str, after: str) -> None:
-    assert edited_list(before, operation, value) == after
-
-
-def test_brokers_get_unchanged_values_again() -> None:
-    assert apply_operations("broker", {"a": "1"}, [op("a", SET, "1")]) == {"a": "1"}
-
-
-@pytest.mark.parametrize("name", ["retention.ms", "no.such.key"])
-@pytest.mark.parametrize("operation", [APPEND, SUBTRACT])
-def test_only_lists_are_edited(name: str, operation: int) -> None:
-    with pytest.raises(KafkaError, match=name) as caught:
-        apply_operations("topic", {}, [op(name, operation, "1")])
-    assert caught.value.code == errors.INVALID_CONFIG
-
-
-def test_replacing_all() -> None:
-    current = {"a": "1", "b": "2", "c": "3"}
-    assert replace_all("topic", current, {"a": "1", "b": "9"}) == {"b": "9", "c": None}
-    assert replace_all("broker", current, {"a": "1"}) == {"a": "1", "b": None, "c": None}
-
-
-@pytest.mark.parametrize(
-    "operations",
-    [
-        [op("a", SET, "1"), op("a", DELETE)],
-        [op("a", 4, "1")],
-        [op("a", SET)],
-        [op("a", APPEND)],
-    ],
-)
-def test_malformed_operations(operations: list[Operation]) -> None:
-    with pytest.raises(KafkaError, match="a") as caught:
-        check_operations(operations)
-    assert caught.value.code == errors.INVALID_REQUEST
-
-
-def test_well_formed_operations() -> None:
-    check_operations([op("a", SET, ""), op("b", DELETE), op("c", DELETE, "x")])
 
 
 @pytest.mark.parametrize(
@@ -299,10 +207,3 @@ def test_what_brokers_can_take_up() -> None:
     check_dynamic_broker_settings(everywhere, per_broker=True)
     one = {"listener.name.x.ssl.keystore.location": "/x", "cordoned.log.dirs": "*", "sasl.enabled.mechanisms": "PLAIN"}
     check_dynamic_broker_settings(one, per_broker=True)
-
-
-def test_editing_unknown_broker_lists() -> None:
-    check_list_keys([op("listeners", APPEND, "x"), op("no.such.key", SET, "x")])
-    with pytest.raises(KafkaError, match=r"no.such.key") as caught:
-        check_list_keys([op("no.such.key", SUBTRACT, "x")])
-    assert caught.value.code == errors.INVALID_CONFIG
