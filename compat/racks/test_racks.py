@@ -36,9 +36,9 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterTarget]:
     made = kind(3, SETTINGS, node_overrides=racks)
     try:
         made.start()
-        AdminClient({"bootstrap.servers": made.bootstrap}).create_topics(
-            [NewTopic(TOPIC, replica_assignment=[[LEADER, FOLLOWER, 3]])]
-        )[TOPIC].result(30)
+        admin = AdminClient({"bootstrap.servers": made.bootstrap})
+        placed = NewTopic(TOPIC, 1, replica_assignment=[[LEADER, FOLLOWER, 3]])
+        admin.create_topics([placed])[TOPIC].result(30)
         yield made
     finally:
         made.remove()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from klamm.kproto.uuids import uuid_text
-from klamm.log.disk import Lock, LockedError, ReadOnlyDisk, RealDisk
+from klamm.log.disk import LockedError, ReadOnlyDisk, RealDisk
 from klamm.log.log_dir import LOCK
 from klamm.log.meta_properties import FILE as META_PROPERTIES
 from klamm.log.meta_properties import read as read_meta_properties
@@ -71,13 +72,18 @@ class ClusterNode(NamedTuple):
         return os.path.join(self.directory, LOG_DIRECTORY)
 
 
-def take(directory: str) -> Lock:
-    """The lock on a cluster's directory, which is made if it is missing. Raises StorageError, OSError."""
+@contextmanager
+def taken(directory: str) -> Iterator[None]:
+    """Holds the lock on a cluster's directory, which is made if it is missing. Raises StorageError, OSError."""
     os.makedirs(directory, exist_ok=True)
     try:
-        return RealDisk().lock(os.path.join(directory, LOCK))
+        lock = RealDisk().lock(os.path.join(directory, LOCK))
     except LockedError:
         raise StorageError(f"{directory} is in use: its cluster runs already") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_in_use(directory: str) -> bool:
@@ -96,9 +102,18 @@ def lay_out(wanted: Wanted) -> list[LocalNode]:
 def prepare(
     wanted: Wanted, cluster_id: str | None = None, nodes: Sequence[LocalNode] | None = None
 ) -> list[ClusterNode]:
-    """Write the settings of the nodes (those that `lay_out` gives, if there are no others), and format what is new.
+    """`make` what is `planned`. Raises what they raise."""
+    return make(wanted, planned(wanted, nodes), cluster_id)
 
-    Raises ConfigError, StorageError, LogDirError, InvalidMetaProperties, OSError.
+
+Planned = list[tuple[ClusterNode, dict[str, str]]]
+"""Nodes with the settings of their files."""
+
+
+def planned(wanted: Wanted, nodes: Sequence[LocalNode] | None = None) -> Planned:
+    """The nodes (those that `lay_out` gives, if there are no others), checked; nothing is made yet.
+
+    Raises ConfigError, StorageError.
     """
     all_nodes = lay_out(wanted) if nodes is None else list(nodes)
     placed = [
@@ -107,6 +122,7 @@ def prepare(
     ]
     for layer in (wanted.given, wanted.overrides, {v.name: v.value for v in settings_from(wanted.environ)}):
         refuse_reserved(layer)
+    found = []
     for one in placed:
         settings = settings_of(one.node, all_nodes, wanted.given, static_voters=wanted.in_memory)
         settings["log.dirs"] = one.log_directory
@@ -117,11 +133,22 @@ def prepare(
             environ=wanted.environ,
             overrides=wanted.overrides,
         )
+        found.append((one, settings))
+    return found
+
+
+def make(wanted: Wanted, nodes: Planned, cluster_id: str | None = None) -> list[ClusterNode]:
+    """Write the settings of the nodes, and format what is new.
+
+    Raises StorageError, LogDirError, InvalidMetaProperties, OSError.
+    """
+    for one, settings in nodes:
         os.makedirs(one.directory, exist_ok=True)
         _write_settings(one.settings_file, settings)
+    made = [one for one, _ in nodes]
     if not wanted.in_memory:
-        _format(wanted, placed, cluster_id)
-    return placed
+        _format(wanted, made, cluster_id)
+    return made
 
 
 def _check_directory(wanted: Wanted, ids: list[int]) -> None:

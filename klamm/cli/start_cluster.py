@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from klamm.cli.cluster_directories import STATE_FILE, ClusterNode, Wanted, prepare, take
+from klamm.cli.cluster_directories import STATE_FILE, ClusterNode, Wanted, make, planned, taken
 from klamm.cli.rolling_restart import look_at
 from klamm.cli.supervisor import Supervisor
 from klamm.kproto.uuids import uuid_text
@@ -25,20 +25,8 @@ from klamm.server.config.properties import decode, parse_properties
 
 
 def run_cluster(args: argparse.Namespace, environ: Mapping[str, str], default_directory: str) -> int:
-    """Prepare the nodes, and run them until they are told to stop. Raises what `prepare` raises."""
-    from klamm.cli.start import write_ready
-    from klamm.server.event_loop import new_event_loop
-
+    """Prepare the nodes, and run them until they are told to stop. Raises what `planned` and `make` raise."""
     directory = tempfile.mkdtemp(prefix="klamm-") if args.memory else args.data_dir or default_directory
-    lock = take(directory)
-    state_file = os.path.join(directory, STATE_FILE)
-    _remove(state_file)  # of one that was killed
-
-    def tell(ready: Mapping[str, Any]) -> None:
-        write_ready(state_file, {"pid": os.getpid(), **ready})
-        if args.ready_file:
-            write_ready(args.ready_file, ready)
-
     try:
         wanted = Wanted(
             directory,
@@ -52,29 +40,43 @@ def run_cluster(args: argparse.Namespace, environ: Mapping[str, str], default_di
             parse_overrides(args.override),
             args.memory,
         )
-        cluster_id = cluster_id_from(environ) or uuid_text(SystemEntropy().uuid()) if args.memory else None
-        nodes = prepare(wanted, cluster_id_from(environ))
-        supervisor = Supervisor(
-            nodes,
-            lambda node, ready_file, pipe: command_of(args, node, ready_file, pipe),
-            restart=args.restart,
-            # In memory there is no directory that was formatted with one cluster id for all.
-            environment=environ if cluster_id is None else {**environ, "CLUSTER_ID": cluster_id},
-            tell=tell,
-            is_json=args.log_format == "json",
-            look=None if args.memory else lambda: look_at(_brokers(nodes)),
-        )
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(supervisor.run())
+        plan = planned(wanted)
+        with taken(directory):
+            return _run(args, environ, directory, make(wanted, plan, cluster_id_from(environ)))
     finally:
-        _remove(state_file)
-        lock.release()
         if args.memory:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _brokers(nodes: Sequence[ClusterNode]) -> list[Address]:
-    return [Address(node.host, node.port) for node, _ in nodes if node.port]
+def _run(args: argparse.Namespace, environ: Mapping[str, str], directory: str, nodes: Sequence[ClusterNode]) -> int:
+    from klamm.cli.start import write_ready
+    from klamm.server.event_loop import new_event_loop
+
+    state_file = os.path.join(directory, STATE_FILE)
+    _remove(state_file)  # of one that was killed
+    brokers = [Address(node.host, node.port) for node, _ in nodes if node.port]
+    cluster_id = cluster_id_from(environ) or uuid_text(SystemEntropy().uuid()) if args.memory else None
+
+    def tell(ready: Mapping[str, Any]) -> None:
+        write_ready(state_file, {"pid": os.getpid(), **ready})
+        if args.ready_file:
+            write_ready(args.ready_file, ready)
+
+    supervisor = Supervisor(
+        nodes,
+        lambda node, ready_file, pipe: command_of(args, node, ready_file, pipe),
+        restart=args.restart,
+        # In memory there is no directory that was formatted with one cluster id for all.
+        environment=environ if cluster_id is None else {**environ, "CLUSTER_ID": cluster_id},
+        tell=tell,
+        is_json=args.log_format == "json",
+        look=None if args.memory else lambda: look_at(brokers),
+    )
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(supervisor.run())
+    finally:
+        _remove(state_file)
 
 
 def _remove(path: str) -> None:

@@ -25,12 +25,12 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}, **more}
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, timeout_s: float = 30, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*KLAMM, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=timeout_s,
         env=clean_environment(**environment),
         check=False,
     )
