@@ -110,7 +110,9 @@ def test_the_follower_in_the_own_rack_is_read(cluster: ClusterTarget) -> None:
     reader.read_until(lambda: len(reader.values) == 300 and reader.sources[-1] == LEADER)
 
     cluster.start([FOLLOWER])
+    deadline = time.monotonic() + WITHIN_S
     while reader.sources[-1] != FOLLOWER:
+        assert time.monotonic() < deadline
         # The leader sends a consumer away when it fetches, be there records or not.
         writer.write(1)
         reader.read_until(lambda: len(reader.values) == writer.count)
