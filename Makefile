@@ -46,9 +46,9 @@ compat: $(STAMP) ## real clients against klamm; needs Java 17, Maven, Go and Nod
 	$(BIN)/python -m pytest compat -p no:cacheprovider
 	$(BIN)/python -m compat.kafka_python.integration --target klamm
 
-bench: $(STAMP) ## klamm beside real Kafka 4.3.1, as ratios; needs Java 17, Maven and Go
+bench: $(STAMP) ## klamm beside real Kafka 4.3.1, in short: the table, and .cache/bench.svg; needs Java 17, Maven and Go
 	mkdir -p .cache
-	$(BIN)/python -m compat.bench --json .cache/bench.json
+	$(BIN)/python -m compat.bench --short --json .cache/bench.json
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache

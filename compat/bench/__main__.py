@@ -23,10 +23,10 @@ from typing import Any
 import klamm
 from compat.bench import cluster, plot, report
 from compat.bench.cluster_ready import ClusterReady
-from compat.bench.connections import Connections
+from compat.bench.connections import Connections, ManyConnections
 from compat.bench.fetch import Fetch, FetchSealed, Read1, Read100
 from compat.bench.java_perf import JavaConsume, JavaLz4, JavaProduce, JavaTuned
-from compat.bench.latency import BesideLarge, EndToEnd, Rate
+from compat.bench.latency import BesideLarge, EndToEnd, Rate, Rates
 from compat.bench.librdkafka import LibrdkafkaConsume, LibrdkafkaProduce
 from compat.bench.loaded_memory import LoadedMemory
 from compat.bench.log_scale import ManyPartitions, Recovery
@@ -42,14 +42,17 @@ from compat.bench.produce import (
     TinyPipelined,
     TinyProduce,
 )
+from compat.bench.rebalance import Rebalance
 from compat.bench.side import FRESH, Side, loadgen
+from compat.bench.sizes import FetchSizes, ProduceSizes
 from compat.bench.startup import Startup
 from compat.bench.subject import FULL, SHORT, WARM, Length, Subject
 
 SUBJECTS: tuple[Subject, ...] = (
     ClusterReady(), Startup(), TinyProduce(), TinyPipelined(), Produce16k(), Produce1m(), Fetch(), FetchSealed(),
     Rate(), BesideLarge(), EndToEnd(), JavaProduce(), JavaTuned(), JavaLz4(), JavaConsume(), LibrdkafkaProduce(),
-    LibrdkafkaConsume(), LoadedMemory(), Connections(), Metadata(),
+    LibrdkafkaConsume(), LoadedMemory(), Connections(), ManyConnections(), Rates(), Rebalance(), ProduceSizes(),
+    FetchSizes(), Metadata(),
 )  # fmt: skip
 LOG_SUBJECTS: tuple[Subject, ...] = (
     Append1(), Append100(), SyncedProduce(), SyncedProduce32(), Read1(), Read100(), Recovery(), ManyPartitions(),

@@ -39,6 +39,13 @@ def _less(key: str, label: str, unit: str, goal: float | None = None, moonshot: 
 RECOVERY_MB: tuple[int, ...] = (500, 1000, 2000)
 PARTITION_COUNTS: tuple[int, ...] = (1000, 5000)
 
+RATES: tuple[int, ...] = (2000, 8000)
+"""Requests a second, besides the usual 500."""
+SIZES: tuple[tuple[int, int], ...] = tuple(
+    (record, batch) for record in (100, 1000, 10_000) for batch in (16_384, 131_072, 1_000_000)
+)
+"""Bytes of a record and of its batch."""
+
 CLUSTER_SIZES: tuple[int, ...] = (100, 1000, 10_000)
 
 METRICS: tuple[Metric, ...] = (
@@ -75,6 +82,24 @@ METRICS: tuple[Metric, ...] = (
     _less("metadata_changed_us", "  first one after a new topic, p50", "us", 3.0, 1.0),
     _less("metadata_uncached_us", "  first one in a version, p50", "us", 3.0, 1.0),
     _more("connections_per_s", "connections opened, each asks ApiVersions", "1/s", 1.5, 2.5),
+    *(
+        metric
+        for rate in RATES
+        for metric in (
+            _less(f"rate_{rate}_p50_us", f"produce latency at {rate:,}/s, 4 connections, p50", "us"),
+            _less(f"rate_{rate}_p99_us", "  p99", "us"),
+        )
+    ),
+    _more("many_connections_per_s", "produce 1 x 100 B, 1,000 connections", "req/s"),
+    _less("many_connections_p99_ms", "  p99 latency", "ms"),
+    Metric("idle_connections_mb", "anonymous memory of 2,000 idle connections", "MB", False, limit=20.0),
+    _less("rebalance_p50_ms", "rebalance of a group of 100 members, p50", "ms"),
+    _less("rebalance_p99_ms", "  p99", "ms"),
+    *(
+        _more(f"{kind}_{record}_{batch}_mb_s", f"{kind}, {record:,} B records, {batch:,} B batches", "MB/s")
+        for kind in ("produce", "fetch")
+        for record, batch in SIZES
+    ),
     _more("java_produce_mb_s", "ProducerPerformance 1000 B, defaults", "MB/s", 0.9, 1.3),
     _less("java_produce_cpu", "  broker CPU", "s/GB"),
     _more("java_tuned_mb_s", "ProducerPerformance, batch 128 K, linger 5", "MB/s", 0.95, 1.2),

@@ -1,10 +1,11 @@
-"""Latency at 500 requests a second, counted from when a request was due (open loop): alone, beside 1 MB batches from
-another connection, and end to end."""
+"""Latency at fixed rates, counted from when a request was due (open loop): 500 requests a second alone, beside 1 MB
+batches from another connection, and end to end; and higher rates."""
 
 from __future__ import annotations
 
 import subprocess
 
+from compat.bench.goals import RATES
 from compat.bench.side import RUN_TIMEOUT_S, Side
 from compat.bench.subject import Figures, Length, Subject
 
@@ -21,6 +22,26 @@ class Rate(Subject):
     def measure(self, side: Side, length: Length) -> Figures:
         latency = side.load("rate", "-topic", side.state[self.name], *_WARM_UP, seconds=length.seconds)["latency_us"]
         return {"rate_p50_us": latency["p50"], "rate_p99_us": latency["p99"]}
+
+    def clean(self, side: Side) -> None:
+        side.delete(side.state[self.name])
+
+
+class Rates(Subject):
+    """Higher ones, over four connections."""
+
+    name = "rates"
+
+    def prepare(self, side: Side, length: Length) -> None:
+        side.state[self.name] = side.create(4)
+
+    def measure(self, side: Side, length: Length) -> Figures:
+        figures = {}
+        options = ("-topic", side.state[self.name], "-partitions", 4, "-conns", 4, "-warmup", "500ms")
+        for rate in RATES:
+            latency = side.load("rate", *options, "-rate", rate, seconds=length.seconds)["latency_us"]
+            figures |= {f"rate_{rate}_p50_us": latency["p50"], f"rate_{rate}_p99_us": latency["p99"]}
+        return figures
 
     def clean(self, side: Side) -> None:
         side.delete(side.state[self.name])

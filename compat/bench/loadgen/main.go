@@ -45,6 +45,7 @@ var modes = map[string]func(*options) (map[string]any, error){
 	"apiversions": runAPIVersions,
 	"metadata":    runMetadata,
 	"conns":       runConns,
+	"rebalance":   runRebalance,
 	"create":      func(*options) (map[string]any, error) { return map[string]any{}, nil },
 }
 
@@ -58,6 +59,7 @@ const usage = `usage: loadgen MODE [options]
   apiversions  ask for ApiVersions
   metadata     ask for Metadata of -topics topics, or of all if -topic is empty
   conns        open connections and ask each for ApiVersions
+  rebalance    a group of -conns members, whose subscriptions change all at once, again and again
 
 options:
 `

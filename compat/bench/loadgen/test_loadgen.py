@@ -129,6 +129,14 @@ def test_conns(run: Run) -> None:
     assert run("conns", "-conns", "4", "-total", "50", "-keep")["requests"] == 50
 
 
+def test_rebalance(run: Run) -> None:
+    result = run("rebalance", "-conns", "20", "-warmup", "50ms")
+    assert result["members"] == 20
+    assert result["requests"] == result["latency_us"]["count"] > 0
+    assert_ordered(result["latency_us"])
+    assert run("rebalance", "-conns", "1")["requests"] > 0
+
+
 def test_errors_end_it(target: scenario.Broker) -> None:
     command = [str(go_program(HERE)), "produce", "-bootstrap", target.bootstrap, "-topic", "bad/name", "-time", "100ms"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
