@@ -1,13 +1,13 @@
 """Real Kafka in a container, by testcontainers: for machines with a container engine and no Java.
 
-The broker listens where it says it does: the port is chosen before the start and is the same inside and outside.
+The broker listens where it says it does, and its data are where it says they are: ports and the directory are chosen
+before the start and are the same inside and outside.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ from compat.kafka_jars import MissingTool
 from compat.targets import KAFKA_DEFAULTS, START_TIMEOUT_S, answers_api_versions, free_port
 
 _IMAGE = "apache/kafka"
-_DATA = "/var/lib/kafka/data"
+_IN_NAMES = {".": "_", "_": "__", "-": "___"}
+"""How the image wants these in the names of settings."""
 
 
 def engine_is_missing() -> str:
     """Why there can be no containers, "" when there can."""
     try:
-        import testcontainers.core.container  # noqa: F401
+        from docker.errors import DockerException
+        from testcontainers.core.docker_client import DockerClient
     except ImportError:
         return "the Python package testcontainers is not installed (pip install testcontainers)"
-    if (program := shutil.which("docker") or shutil.which("podman")) is not None:
-        done = subprocess.run([program, "info"], capture_output=True, text=True, timeout=30, check=False)
-        if done.returncode == 0:
-            return ""
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return f"the container engine does not answer ({said[-1] if said else 'no reason given'})"
-    return "no container engine is on the path (docker or podman)"
+    try:
+        DockerClient().client.ping()
+    except DockerException as error:
+        return f"no container engine answers ({error})"
+    return ""
 
 
 class ContainerTarget:
@@ -65,7 +65,7 @@ class ContainerTarget:
         raise RuntimeError(f"{self.name} runs in a container")
 
     def environment(self) -> dict[str, str]:
-        """The settings as the image takes them: KAFKA_ and the name, in capitals."""
+        """The settings as the image takes them: KAFKA_ and the name, in capitals and with underscores (`_IN_NAMES`)."""
         settings = {
             **self._settings,
             "listeners": f"PLAINTEXT://:{self.port},CONTROLLER://:{self.controller_port}",
@@ -73,9 +73,12 @@ class ContainerTarget:
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.quorum.voters": f"{self._settings['node.id']}@127.0.0.1:{self.controller_port}",
-            "log.dirs": _DATA,
+            "log.dirs": str(self.data_dir),
         }
-        return {f"KAFKA_{re.sub('[.]', '_', key).upper()}": value for key, value in settings.items()}
+        return {
+            "KAFKA_" + re.sub("[._-]", lambda found: _IN_NAMES[found[0]], name).upper(): value
+            for name, value in settings.items()
+        }
 
     def start(self) -> None:
         """Start the container, or start it again, and return when the broker answers."""
@@ -83,8 +86,9 @@ class ContainerTarget:
 
         if self._container is None:
             self._container = DockerContainer(f"{_IMAGE}:{self._version}")
-            self._container.with_bind_ports(self.port, self.port)
-            self._container.with_volume_mapping(str(self.data_dir), _DATA, "rw")
+            for port in (self.port, self.controller_port):
+                self._container.with_bind_ports(port, port)
+            self._container.with_volume_mapping(str(self.data_dir), str(self.data_dir), "rw")
             for key, value in self.environment().items():
                 self._container.with_env(key, value)
             self._container.start()

@@ -48,6 +48,8 @@ class ExternalTarget:
             with connect(self.bootstrap, _ANSWER_TIMEOUT_S, "compat-ready", self.access) as wire:
                 answer = wire.ask(ApiVersionsRequest(), 0, ApiVersionsResponse)
                 cluster = wire.ask(MetadataRequest(topics=[]), 1, MetadataResponse)
+        except PermissionError as error:
+            raise RuntimeError(f"{self.bootstrap}: {error}") from error
         except OSError as error:
             raise RuntimeError(f"no answer from {self.bootstrap}: {error}") from error
         if answer.error_code:

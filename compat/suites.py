@@ -79,7 +79,7 @@ def judge(suite: Suite, result: Result) -> Judgement:
     """What was lost and gained against the allow-list."""
     if suite.allow_list is None:
         return Judgement(dict(result.failed), [])
-    allowed = read_list(suite.allow_list)
+    allowed = read_list(suite.allow_list) if suite.allow_list.exists() else {}
     passed = set(result.passed)
     reasons = {**result.skipped, **result.failed}
     lost = {test: reasons.get(test, "did not run") for test in allowed if test not in passed}
@@ -113,6 +113,12 @@ def run_pytest(folder: str, target: Target, *arguments: str, timeout_s: float = 
         if not report.exists():
             raise RuntimeError(f"pytest compat/{folder} ended without a report:\n{(done.stdout + done.stderr)[-2000:]}")
         return read_junit(report)
+
+
+def pytest_suite(folder: str, version: str, needs: Sequence[str] = (), tests: str = "") -> Suite:
+    """The tests of `compat/<folder>`, or of one file there, as a suite held to the folder's `pytest.allow`."""
+    path = f"{folder}/{tests}" if tests else folder
+    return Suite(folder, version, lambda target: run_pytest(path, target), _HERE / folder / "pytest.allow", needs)
 
 
 def read_junit(path: Path) -> Result:

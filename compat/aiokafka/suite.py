@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from compat.scripted import Script, module_steps
-from compat.suites import Suite, run_pytest
+from compat.suites import pytest_suite
 
 HERE = Path(__file__).resolve().parent
 VERSION = version("aiokafka")
 SCRIPTS = [Script("aiokafka_steps", VERSION, HERE, partial(module_steps, "compat.aiokafka.steps"))]
 SUITES = [
-    Suite("aiokafka", VERSION, lambda target: run_pytest("aiokafka/test_aiokafka.py", target)),
+    pytest_suite("aiokafka", VERSION, tests="test_aiokafka.py"),
     *(script.suite() for script in SCRIPTS),
 ]

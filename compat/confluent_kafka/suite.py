@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from compat.scripted import Script, module_steps
-from compat.suites import Suite, run_pytest
+from compat.suites import pytest_suite
 
 HERE = Path(__file__).resolve().parent
 VERSION = version("confluent-kafka")
 SCRIPTS = [Script("confluent_kafka_steps", VERSION, HERE, partial(module_steps, "compat.confluent_kafka.steps"))]
 SUITES = [
-    Suite("confluent_kafka", VERSION, lambda target: run_pytest("confluent_kafka/test_confluent_kafka.py", target)),
+    pytest_suite("confluent_kafka", VERSION, tests="test_confluent_kafka.py"),
     *(script.suite() for script in SCRIPTS),
 ]

@@ -6,16 +6,17 @@ the source of the pages in docs/; nothing in it depends on the time or the machi
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compat.differential.comparing import Difference, describe
+from compat.differential.comparing import Difference, describe, what
 from compat.differential.known import KNOWN, Known, Place, explanation
 from compat.differential.run import Step
 
 VERDICTS = ("equal", "explained", "unexplained")
 _LINES_A_CASE = 12
+_KINDS_AN_API = 20
 
 
 class Card:
@@ -27,6 +28,7 @@ class Card:
         self._used: set[Place] = set()
         self._cells: dict[tuple[str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(VERDICTS, 0))
         self._by_case: list[dict[str, Any]] = []
+        self._kinds: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, name: str, steps: Sequence[Step], differences: Sequence[Difference],
             cut: str = "") -> list[Difference]:  # fmt: skip
@@ -38,6 +40,7 @@ class Card:
             reason = explanation(found, self._known)
             if reason is None:
                 unexplained.append(found)
+                self._kinds[found.api][what(found)] += 1
             else:
                 number, place = reason
                 self._used.add(place)
@@ -75,7 +78,7 @@ class Card:
         return set(self._cells)
 
     def as_json(self) -> Mapping[str, Any]:
-        """Totals, then a row for each API version that was asked and for each case."""
+        """Totals, a row for each API version and each case, and the kinds of unexplained differences by API."""
         rows = [{"api": api, "version": version, **cell} for (api, version), cell in sorted(self._cells.items())]
         return {
             "cases": self.cases,
@@ -83,4 +86,5 @@ class Card:
             **{verdict: self.total(verdict) for verdict in VERDICTS},
             "api_versions": rows,
             "by_case": self._by_case,
+            "differing": {api: dict(kinds.most_common(_KINDS_AN_API)) for api, kinds in sorted(self._kinds.items())},
         }

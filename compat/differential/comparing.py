@@ -33,16 +33,24 @@ def describe(differences: Sequence[Difference]) -> list[str]:
     """A line for each difference; the same one in several versions or steps, or places of a list, is one line."""
     lines: dict[tuple[str, str], tuple[set[int], list[str]]] = {}
     for found in differences:
-        path = _INDEX.sub("[]", found.path) or "answer"
-        what = f"{path}: {short(found.left, 300)} | {short(found.right, 300)}"
-        versions, notes = lines.setdefault((found.api, what), (set(), []))
+        versions, notes = lines.setdefault((found.api, what(found)), (set(), []))
         versions.add(found.version)
         if found.note not in notes:
             notes.append(found.note)
     return [
-        f"{api} v{','.join(map(str, sorted(versions)))} {what}\n    {short('; '.join(notes), 700)}"
-        for (api, what), (versions, notes) in lines.items()
+        f"{api} v{','.join(map(str, sorted(versions)))} {kind}\n    {short('; '.join(notes), 700)}"
+        for (api, kind), (versions, notes) in lines.items()
     ]
+
+
+def place(found: Difference) -> str:
+    """The path without the numbers of elements in their lists."""
+    return _INDEX.sub("[]", found.path)
+
+
+def what(found: Difference) -> str:
+    """The kind of a difference: the place and both values."""
+    return f"{place(found) or 'answer'}: {short(found.left, 300)} | {short(found.right, 300)}"
 
 
 def compare(case: str, left: Sequence[Step], right: Sequence[Step]) -> list[Difference]:

@@ -25,7 +25,7 @@ NOT_NULL = {("DescribeLogDirs", "topics")}
 """Where null would ask for what belongs to other cases."""
 NOT_EMPTY = {("DescribeTopicPartitions", "topics")}
 """Where an empty list would, too."""
-_NULL_ODDS = (False,) * 6 + (True,)
+_NULL_ODDS = 7
 _LENGTHS = (0, 1, 1, 1, 2, 3)
 
 NAMES: Final = (
@@ -60,6 +60,10 @@ FIXED: dict[str, dict[str, tuple[Any, ...]]] = {
 """API -> field -> the values it may have: what would make the broker wait, or change what other cases see, is out."""
 
 
+_REACH, _ELEMENT = 12, 3
+"""How far from a list's length its elements are looked for, and of how many choices they are made."""
+
+
 class Draws:
     """Choices from a seed, or choices made before. `taken` has the numbers of all of them."""
 
@@ -77,9 +81,22 @@ class Draws:
         self.taken.append(number)
         return options[number]
 
+    def is_left_out(self) -> bool:
+        """Whether something that may be null is: once in _NULL_ODDS times, and always where no choice is left."""
+        if isinstance(self._source, random.Random):
+            number = 0 if self._source.randrange(_NULL_ODDS) == _NULL_ODDS - 1 else 1
+        else:
+            at = len(self.taken)
+            number = min(self._source[at], 1) if at < len(self._source) else 0
+        self.taken.append(number)
+        return number == 0
+
 
 def smaller(draws: Sequence[int]) -> Iterator[list[int]]:
-    """Simpler lists of choices to try: parts left out, then numbers made zero or less."""
+    """Simpler lists of choices to try: parts left out, then numbers made zero or less, then both at once.
+
+    The last is how an element leaves a list: the choice that was its length, and the choices that it was made of.
+    """
     size = max(1, len(draws) // 2)
     while size:
         for start in range(0, len(draws), size):
@@ -88,6 +105,10 @@ def smaller(draws: Sequence[int]) -> Iterator[list[int]]:
     for at, number in enumerate(draws):
         for less in {0, number // 2, number - 1} - {number, -1}:
             yield [*draws[:at], less, *draws[at + 1 :]]
+    for at, number in enumerate(draws):
+        for start in range(at + 1, min(len(draws), at + 1 + _REACH)) if number else ():
+            for width in range(1, _ELEMENT + 1):
+                yield [*draws[:at], number - 1, *draws[at + 1 : start], *draws[start + width :]]
 
 
 class Pools:
@@ -128,7 +149,7 @@ class Pools:
             return 30000  # less, and Kafka's controller has no time to answer
         if field.name in self._fixed:
             return draws.choice(self._fixed[field.name])
-        if field.nullable_in(version) and field.type != "RecordBytes" and draws.choice(_NULL_ODDS):
+        if field.nullable_in(version) and field.type != "RecordBytes" and draws.is_left_out():
             return None if (self._api, field.name) not in NOT_NULL else []
         if field.array:
             lengths = _LENGTHS[1:] if (self._api, field.name) in NOT_EMPTY else _LENGTHS

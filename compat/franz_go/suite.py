@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from compat.suites import Suite, run_pytest
+from compat.suites import pytest_suite
 
 _MODULE = re.compile(r"^\s*github\.com/twmb/franz-go v(\S+)", re.M)
 VERSION = _MODULE.findall((Path(__file__).resolve().parent / "go.mod").read_text())[0]
-SUITES = [Suite("franz_go", VERSION, lambda target: run_pytest("franz_go", target), needs=("go",))]
+SUITES = [pytest_suite("franz_go", VERSION, needs=("go",))]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from compat.suites import Suite, run_pytest
+from compat.suites import pytest_suite
 
-SUITES = [Suite("java", "4.3.1, 2.8.2", lambda target: run_pytest("java", target), needs=("java", "mvn"))]
+SUITES = [pytest_suite("java", "4.3.1, 2.8.2", needs=("java", "mvn"))]

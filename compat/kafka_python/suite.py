@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compat.kafka_python import integration
-from compat.suites import Result, Suite, run_pytest
+from compat.suites import Result, Suite, pytest_suite
 from compat.targets import Target
 
 
@@ -16,6 +16,6 @@ def _integration(target: Target) -> Result:
 
 
 SUITES = [
-    Suite("kafka_python", integration.VERSION, lambda target: run_pytest("kafka_python", target)),
+    pytest_suite("kafka_python", integration.VERSION),
     Suite("kafka_python_integration", integration.VERSION, _integration, integration.HERE / "tests.allow"),
 ]

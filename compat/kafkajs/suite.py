@@ -8,7 +8,7 @@ from pathlib import Path
 from compat import kafka_jars
 from compat.drive.build import node_package
 from compat.scripted import Outcomes, Script, steps_of
-from compat.suites import Suite, run_pytest
+from compat.suites import pytest_suite
 
 HERE = Path(__file__).resolve().parent
 VERSION = json.loads((HERE / "package.json").read_text())["dependencies"]["kafkajs"]
@@ -21,6 +21,6 @@ def _run(bootstrap: str, name: str) -> Outcomes:
 
 SCRIPTS = [Script("kafkajs_steps", VERSION, HERE, _run, ("node", "npm"))]
 SUITES = [
-    Suite("kafkajs", VERSION, lambda target: run_pytest("kafkajs/test_kafkajs.py", target), needs=("node", "npm")),
+    pytest_suite("kafkajs", VERSION, needs=("node", "npm"), tests="test_kafkajs.py"),
     *(script.suite() for script in SCRIPTS),
 ]

@@ -1,12 +1,45 @@
-"""Which of the advertised API versions a run has asked, and which the tried server does not have at all."""
+"""Which of the advertised API versions a run has asked, which error codes it met, and what the tried server lacks."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from compat.differential.card import Card
+from compat.differential.run import Step
 from compat.kit.pairs import Pair, Served
+from klamm.kproto import errors
 from klamm.kproto.apis import APIS
+from klamm.proxy.normal import Json
+
+
+class Errors:
+    """The error codes that the answers of one broker held, by API."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if codes := set(_codes(step.outcome)):
+                self._codes[step.api] |= codes
+
+    def as_json(self) -> dict[str, list[str]]:
+        """API -> the names of its codes, in the order of their numbers."""
+        return {api: [errors.name_of(code) for code in sorted(codes)] for api, codes in sorted(self._codes.items())}
+
+
+def _codes(outcome: Json) -> Iterator[int]:
+    if isinstance(outcome, dict):
+        for name, value in outcome.items():
+            if name.lower().endswith("errorcode") and isinstance(value, int):
+                yield value
+            else:
+                yield from _codes(value)
+    elif isinstance(outcome, list):
+        for item in outcome:
+            yield from _codes(item)
 
 
 def coverage(pair: Pair, card: Card) -> dict[str, Any]:

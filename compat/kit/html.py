@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from compat.kit.text import by_api, share, verdict
+from compat.kit.text import by_api, not_passed, share, verdict
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222; }
@@ -61,7 +61,7 @@ def _suites(report: Mapping[str, Any]) -> Iterator[str]:
     if not report["suites"]:
         return
     yield "<h2>Client suites</h2>\n<table><tr><th>suite</th><th>passed</th><th>failed</th><th>skipped</th>"
-    yield "<th>lost</th><th>the other: passed</th><th>failed</th></tr>\n"
+    yield "<th>lost</th><th>the other: passed</th><th>failed</th><th>what the other passes alone, and why</th></tr>\n"
     for row in report["suites"]:
         yield f"<tr><td>{escape(row['suite'])} {escape(row['version'])}</td>"
         if "target" in row:
@@ -69,8 +69,11 @@ def _suites(report: Mapping[str, Any]) -> Iterator[str]:
             counts = (ours["passed"], len(ours["failed"]), len(ours["skipped"]), len(row["lost"]), other["passed"],
                       len(other["failed"]))  # fmt: skip
             yield "".join(f'<td class="n">{count}</td>' for count in counts)
+            lost = [f"lost {test}: {why}" for test, why in row["lost"].items()]
+            later = [f"{reason}: {', '.join(tests)}" for reason, tests in not_passed(row).items()]
+            yield f"<td>{escape('; '.join([*lost, *later]))}</td>"
         else:
-            yield f'<td colspan="6">did not run: {escape(row.get("not_run", ""))}</td>'
+            yield f'<td colspan="7">did not run: {escape(row.get("not_run", ""))}</td>'
         yield "</tr>\n"
     yield "</table>\n"
 

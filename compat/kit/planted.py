@@ -38,10 +38,17 @@ def _wrong_order(answer: Any) -> None:
     answer.topics.reverse()
 
 
+def _counts_topics(answer: Any) -> None:
+    """Only an answer of several topics is wrong: what shows it cannot be made smaller than two."""
+    if len(answer.topics) > 1:
+        answer.topics[-1].error_code = errors.TOPIC_AUTHORIZATION_FAILED
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     "wrong-error-code": Fault("describe_producers", _wrong_error_code, "metadata.describe_producers"),
     "missing-field": Fault("api_versions", _missing_field, "api_versions.advertised"),
     "wrong-order": Fault("describe_topic_partitions", _wrong_order, "metadata.describe_topic_partitions"),
+    "two-topics": Fault("describe_topic_partitions", _counts_topics, "metadata.describe_topic_partitions"),
 }
 
 

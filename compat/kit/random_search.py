@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from compat.differential.card import Card
 from compat.differential.cases.groups import create_internal_topics
-from compat.differential.comparing import Difference, compare, describe
+from compat.differential.comparing import Difference, compare, describe, place
 from compat.differential.drawing import NAMES, Draws, Pools, is_ambiguous, lowest, smaller
 from compat.differential.known import explanation
 from compat.differential.run import Plan, Run, Step, fit
@@ -19,7 +19,7 @@ from klamm.kproto.catalog import message_class
 from klamm.kproto.schema import Message
 from klamm.proxy.normal import normal_form
 
-_TRIES = 80
+_TRIES = 600
 _SHRUNK_AN_API = 3
 
 
@@ -64,7 +64,7 @@ class _Search:
     def shrink(self, version: int, taken: Sequence[int], found: Sequence[Difference]) -> list[Difference]:
         """The smallest request that was found to differ at one of the same places, as its differences."""
         best, smallest = list(found), list(taken)
-        paths = {difference.path for difference in found}
+        places = set(map(place, found))
         tries = 0
         improved = True
         while improved and tries < _TRIES:
@@ -73,7 +73,7 @@ class _Search:
                 tries += 1
                 draws = Draws(candidate)
                 now = self.differences(version, draws)
-                if {difference.path for difference in now} & paths and _size(draws.taken) < _size(smallest):
+                if set(map(place, now)) & places and _size(draws.taken) < _size(smallest):
                     best, smallest, improved = now, draws.taken, True
                     break
                 if tries >= _TRIES:
@@ -100,13 +100,15 @@ def unexplained(case: str, left: Step, right: Step) -> list[Difference]:
     return [found for found in compare(case, [left], [right]) if explanation(found) is None]
 
 
-def search(pair: Pair, card: Card, count: int, seed: int, note: Callable[[str], None]) -> dict[str, Any]:
+def search(
+    pair: Pair, card: Card, count: int, seed: int, note: Callable[[str], None], apis: Sequence[str] = NAMES
+) -> dict[str, Any]:
     """`count` requests for each version of each API; the smallest form of what differed is in the result."""
     smallest: list[dict[str, Any]] = []
     asked = 0
     plan = pair.plan()
     with ThreadPoolExecutor(2) as pool:
-        for api in NAMES:
+        for api in apis:
             if not plan.versions(message_class(f"{api}Request")):
                 continue
             note(f"random requests: {api}")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from compat.access import scram_proof
 from compat.differential.card import Card
 from compat.differential.comparing import compare
 from compat.differential.drawing import Draws, smaller
-from compat.differential.run import Plan, Step
-from compat.kit import html, text
+from compat.differential.run import CLOSED, Plan, Step
+from compat.kit import html, suite_runs, text
+from compat.kit.coverage import Errors
+from compat.kit.gained import add
+from compat.kit.pairs import Wanted
+from compat.suites import Suite
+from klamm.cli.main import main
 from klamm.kproto.messages.fetch import FetchRequest
 from klamm.kproto.messages.vote import VoteRequest
 
@@ -66,3 +75,47 @@ def test_scram_by_the_example_of_rfc_7677() -> None:
     proof, signature = scram_proof("sha256", "pencil", first, challenge)
     assert proof.endswith("p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
     assert signature == "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+def test_an_allow_list_only_grows(tmp_path: Path) -> None:
+    path = tmp_path / "tests.allow"
+    path.write_text("# head\nb  # why\nd\n")
+    add(path, ["c", "a", "b"])
+    assert path.read_text() == "# head\na\nb  # why\nc\nd\n"
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = tmp_path / "card.json"
+    before = {**_report(({"a": 1}, {"a": 1})), "target": "klamm", "against": "kafka", "short": False, "is_part": True,
+              "left_out": 0, "unfinished": True}  # fmt: skip
+    card.write_text(json.dumps(before))
+    assert main(["compat", "run", "--only", "module.case", "--json", str(card), "--resume"]) == 2  # no such case
+    arguments = ["compat", "run", "--only", "api_versions.advertised", "--no-suites", "--json", str(card), "--resume"]
+    assert main(arguments) == 0  # nothing is started: what was asked for is on the card
+    assert "cases 1, answers 1: 1 equal (100 %)" in capsys.readouterr().out
+    assert "unfinished" not in json.loads(card.read_text())
+    assert main([*arguments, "--short"]) == 2
+    assert "another run" in capsys.readouterr().err
+
+
+def test_suites_that_are_on_the_card_are_not_run_again() -> None:
+    known = {"suite": "one", "version": "1", "lost": {}, "gained": [], "target": _passed(2), "against": _passed(2)}
+    suite = Suite("one", "1", lambda target: pytest.fail("it was run"))
+    assert suite_runs.run(Wanted("klamm", "kafka"), [suite], lambda what: None, [known]) == [known]
+
+
+def _passed(count: int) -> dict[str, Any]:
+    return {"passed": count, "failed": {}, "skipped": {}}
+
+
+def test_what_only_the_other_passes_is_told_with_its_reason() -> None:
+    row = {"suite": "one", "target": {**_passed(1), "skipped": {"a": "transactions [timed out]", "b": "needs Java"}},
+           "against": {**_passed(2), "skipped": {"b": "needs Java"}}}  # fmt: skip
+    assert text.not_passed(row) == {"transactions": ["a"]}
+
+
+def test_error_codes_are_found_wherever_they_stand() -> None:
+    errors = Errors()
+    errors.add([Step("A", 0, "", {"errorCode": 0, "rows": [{"errorCode": 3}, {"topicErrorCode": 17, "x": 5}]}),
+                Step("B", 0, "", CLOSED)])  # fmt: skip
+    assert errors.as_json() == {"A": ["NONE", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_TOPIC_EXCEPTION"]}

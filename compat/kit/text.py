@@ -46,6 +46,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from map(_suite_line, report["suites"])
         yield ""
     yield from _difference_lines(report)
+    yield from _random_lines(report)
     if report.get("left_out", 0) > 0:
         yield f"{report['left_out']} cases were left out"
     yield f"cases {report['cases']}, answers {report['answers']}: {report['equal']} equal ({share(report)}), " \
@@ -96,6 +97,32 @@ def _suite_line(row: Mapping[str, Any]) -> str:
     return f"{name:32} {counts}   {other['passed']}, {len(other['failed'])}"
 
 
+def _random_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    found = report.get("random")
+    if not found:
+        return
+    count = len(found["smallest"])
+    yield f"random requests: {found['requests']} (seed {found['seed']}); {count} that differ, made small:"
+    for row in found["smallest"]:
+        yield f"  {row['api']} v{row['version']} {row['request']}"
+        yield from (f"    {line.partition(chr(10))[0]}" for line in row["differences"])
+    yield ""
+
+
+def not_passed(row: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Reason -> tests of a suite that the other passes and the target does not, as far as a list gives the reason.
+
+    Such tests are shown as skipped, with `reason [what was seen]` (compat/allow_list.py).
+    """
+    found: dict[str, list[str]] = {}
+    others = row.get("against", {"skipped": {}})["skipped"]
+    for test, why in sorted(row.get("target", {"skipped": {}})["skipped"].items()):
+        reason, bracket, _ = why.partition(" [")
+        if bracket and test not in others:
+            found.setdefault(reason, []).append(test)
+    return found
+
+
 def _difference_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for row in report["by_case"]:
         if row.get("differences"):
@@ -107,3 +134,5 @@ def _difference_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for suite in report["suites"]:
         for test, why in suite["lost"].items():
             yield f"suite {suite['suite']} lost {test}: {why}"
+        for reason, tests in not_passed(suite).items():
+            yield f"suite {suite['suite']}: {len(tests)} tests do not pass: {reason}"

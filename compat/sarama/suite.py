@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from compat.sarama import functional
-from compat.suites import Result, Suite, run_pytest
+from compat.suites import Result, Suite, pytest_suite
 from compat.targets import Target
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +24,6 @@ def _functional(target: Target) -> Result:
 
 
 SUITES = [
-    Suite("sarama", functional.VERSION, lambda target: run_pytest("sarama/test_sarama.py", target), needs=("go",)),
+    pytest_suite("sarama", functional.VERSION, needs=("go",), tests="test_sarama.py"),
     Suite("sarama_functional", functional.VERSION, _functional, HERE / "tests.allow", needs=("go",)),
 ]
