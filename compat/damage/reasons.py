@@ -361,7 +361,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "segments that have lost everything",
-        "the last segments of a log without compaction are empty after a crash, and the one before them ends too early",
+        "above what has been compacted, the last segments are empty after a crash, and the one before ends too early",
         "the log ends where the last of them begins: no follower gets over the gap, nor into the in-sync replicas",
         "the log ends behind its last record",
         "what was in between is lost either way, and a partition must be writable",

@@ -45,6 +45,7 @@ class DirectoryPlan(NamedTuple):
     recovery_points: dict[TopicPartition, int]
     log_starts: dict[TopicPartition, int]
     high_watermarks: dict[TopicPartition, int]
+    cleaned: dict[TopicPartition, int]
 
 
 def plan_directory(directory: LogDir, is_clean: bool) -> tuple[DirectoryPlan, list[tuple[str, PartitionName]]]:
@@ -69,6 +70,7 @@ def plan_directory(directory: LogDir, is_clean: bool) -> tuple[DirectoryPlan, li
         directory.read_checkpoint(checkpoint.RECOVERY_POINT),
         directory.read_checkpoint(checkpoint.LOG_START_OFFSET),
         directory.read_checkpoint(checkpoint.HIGH_WATERMARK),
+        directory.read_checkpoint(checkpoint.CLEANER_OFFSET),
     )
     return plan, suffixed
 
@@ -236,6 +238,7 @@ class Loading:
             recovery_point=plan.recovery_points.get(key, 0),
             log_start_offset=plan.log_starts.get(key, 0),
             high_watermark=plan.high_watermarks.get(key, 0),
+            cleaned_offset=plan.cleaned.get(key, 0),
         )
         (self.futures if parsed.suffix else self.logs).append(log)
 

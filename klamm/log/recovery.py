@@ -60,18 +60,22 @@ def open_log(
     recovery_point: int = 0,
     log_start_offset: int = 0,
     high_watermark: int = 0,
+    cleaned_offset: int = 0,
 ) -> PartitionLog:
     """The log in `directory` (a path), made if it is missing. Raises OSError, InconsistentTopicId.
 
-    `is_clean`: the last stop was clean. The offsets are those of the checkpoints, 0 where there is none. `topic_id` is
-    written to `partition.metadata` (on the flusher) if that is missing, and must agree with it otherwise.
+    `is_clean`: the last stop was clean. The offsets are those of the checkpoints, 0 where there is none; what is below
+    `cleaned_offset` has been compacted. `topic_id` is written to `partition.metadata` (on the flusher) if that is
+    missing, and must agree with it otherwise.
     """
     disk = log_dir.disk
     disk.make_directory(directory)
     known_topic_id = partition_metadata.read_topic_id(disk, f"{directory}/{partition_metadata.FILE}")
     now_ms = log_dir.clock.time_ms()
     forget_before_ms = now_ms - log_dir.producer_id_expiration_ms
-    found = _load(disk, directory, config, is_clean, recovery_point, log_start_offset, now_ms, forget_before_ms)
+    found = _load(
+        disk, directory, config, is_clean, recovery_point, log_start_offset, cleaned_offset, now_ms, forget_before_ms
+    )
     segments = found.segments
     log = PartitionLog(
         log_dir,
@@ -117,6 +121,7 @@ def _load(
     is_clean: bool,
     recovery_point: int,
     log_start_offset: int,
+    cleaned_offset: int,
     now_ms: int,
     forget_before_ms: int,
 ) -> _Found:
@@ -133,9 +138,8 @@ def _load(
         if config.preallocated_bytes and unread:
             _trim(segments[unread - 1], segments[unread].base_offset)
         end_offset = _recover(disk, segments, unread, epochs, producers, snapshots, log_start_offset, now_ms)
-        if not config.is_compact:
-            end_offset = _drop_lost_end(disk, segments, unread, end_offset)
-            producers.map_end_offset = min(producers.map_end_offset, end_offset)
+        end_offset = _drop_lost_end(disk, segments, unread, end_offset, cleaned_offset)
+        producers.map_end_offset = min(producers.map_end_offset, end_offset)
     elif segments:
         end_offset = _end(segments[-1])
     if not segments or end_offset < log_start_offset:
@@ -319,16 +323,16 @@ def _recover(
     return end_offset
 
 
-def _drop_lost_end(disk: Disk, segments: list[LogSegment], first: int, end_offset: int) -> int:
+def _drop_lost_end(disk: Disk, segments: list[LogSegment], first: int, end_offset: int, cleaned_offset: int) -> int:
     """Remove segments at the end that have lost all their records, like the one before them a part. The end offset.
 
     Power was lost with the names of files on the disk and not what was in them. Nobody could follow a leader over such
-    a gap at its end: there is nothing behind it to fetch. (Compaction makes gaps, too, but no segment is wholly lost.)
+    a gap at its end: there is nothing behind it to fetch. Compaction makes gaps, too, below `cleaned_offset`.
     """
     dropped = []
     while len(segments) > first + 1 and not segments[-1].size:
         before, _ = segments[-2].end()
-        if before >= segments[-1].base_offset:
+        if before >= segments[-1].base_offset or before < cleaned_offset:
             break
         dropped.append(segments.pop())
         end_offset = before

@@ -55,6 +55,7 @@ def _planner(
         for key, start in directory.checkpoints.get(checkpoint.LOG_START_OFFSET, {}).items()
         if key not in directory.lowered.get(checkpoint.LOG_START_OFFSET, {})
     }
+    cleaned = directory.checkpoints.get(checkpoint.CLEANER_OFFSET, {})
     image = None if storage is None else storage.image
 
     def plan_of(path: str, checked: PartitionChecked) -> PartitionPlan | None:
@@ -74,6 +75,7 @@ def _planner(
             config,
             None if topic is None or name.partition not in topic.partitions else topic.topic_id,
             starts.get((name.topic, name.partition), 0),
+            cleaned.get((name.topic, name.partition), 0),
             is_drop_wanted and not is_metadata,
         )
 

@@ -48,6 +48,8 @@ class PartitionPlan:
     config: LogConfig
     topic_id: bytes | None = None
     log_start_offset: int = 0
+    cleaned_offset: int = 0
+    """What is below has been compacted."""
     is_drop_wanted: bool = False
     """Keep what stands behind damage, with a gap in the offsets, instead of cutting the log there."""
 
@@ -177,6 +179,7 @@ def _recover(doing: Doing, plan: PartitionPlan, clock: Clock, entropy: Entropy) 
         is_clean=False,
         recovery_point=0,
         log_start_offset=plan.log_start_offset,
+        cleaned_offset=plan.cleaned_offset,
     )
     end_offset = log.log_end_offset
     try:

@@ -17,7 +17,6 @@ from klamm.log.verify.partition_check import PartitionChecked, PartitionSettings
 if TYPE_CHECKING:
     from klamm.log.disk import Disk
 
-CLEANER: Final = "cleaner-offset-checkpoint"
 _TRIES_IN_USE: Final = 4
 _SET_ASIDE: Final = {
     "delete": ("a deleted partition", "deleted"),
@@ -163,7 +162,7 @@ _TOO_HIGH: Final = {
     checkpoint.RECOVERY_POINT: (WARNING, "taken as the end of the log"),
     checkpoint.HIGH_WATERMARK: (WARNING, "taken as the end of the log"),
     checkpoint.LOG_START_OFFSET: (ERROR, "the log begins anew there, and what is in it is deleted"),
-    CLEANER: (WARNING, "the cleaner begins with the start of the log"),
+    checkpoint.CLEANER_OFFSET: (WARNING, "the cleaner begins with the start of the log"),
 }
 
 
