@@ -1,4 +1,4 @@
-"""What the controller is asked, story by story. A story is deterministic but for the ids of topics.
+"""What the controller is asked about brokers and partitions. A story is deterministic but for the ids of topics.
 
 Brokers 1 to 4 have one directory, broker 5 has two. Each function goes on where the one before it stopped.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from compat.controller_records.other_operations import operations
 from compat.controller_records.recorder import Recorder, directory
 
 TOPIC, BROKER = 2, 4
@@ -324,6 +325,37 @@ def directories(r: Recorder) -> None:
     r.reassign("away from the broker that lost a directory", "dirs", (3, [2, 1]))
 
 
+def placement(r: Recorder) -> None:
+    """How many replicas a new topic can have, whatever has become of the brokers."""
+    _brokers(r, 1, 2, 3, 5)
+    r.create("leaders of one partition each", "led", [[3, 1], [2, 1]])
+
+    def can(step: str, *factors: int) -> None:
+        for factor in factors:
+            topic = {"name": "new", "num_partitions": 1, "replication_factor": factor}
+            r.ask(f"{factor} of 4 replicas {step}", "CreateTopics", 7, topics=[topic], timeout_ms=30000,
+                  validate_only=True)  # fmt: skip
+
+    can("while all serve", 4, 5)
+    r.beat("both directories of broker 5 are cordoned", 5, cordoned_log_dirs=[directory(5), directory(5, 1)])
+    can("while one is cordoned", 3, 4)
+    r.beat("one of them is not any more", 5, cordoned_log_dirs=[directory(5)])
+    r.beat("broker 5 is fenced", 5, fence=True)
+    can("while one is fenced", 4)
+    r.beat("broker 3 begins to stop", 3, stop=True, current_metadata_offset=0)
+    can("while one is stopping", 3, 4)
+    r.beat("broker 3 goes on stopping", 3, stop=True)
+    r.beat("broker 3 may stop", 3, stop=True)
+    can("while one has stopped", 4)
+    r.fall_silent("its session ends", 3)
+    r.fall_silent("broker 2 is killed", 2)
+    can("while one was killed", 4)
+    r.register("broker 3 has come back", 3, incarnation=2)
+    can("while one has come back fenced", 4)
+    r.beat("broker 1 is fenced", 1, fence=True)
+    can("while nobody serves", 1)
+
+
 def metadata(r: Recorder) -> None:
     """All in one: what a controller of several brokers is asked in its life."""
     for part in (
@@ -366,6 +398,8 @@ STORIES: Mapping[str, Story] = {
     "brokers": Story(metadata, {}),
     "without_elr": Story(without_elr, {}),
     "directories": Story(directories, {}),
+    "placement": Story(placement, {}),
+    "operations": Story(operations, {}),
     "timers": Story(
         timers,
         {

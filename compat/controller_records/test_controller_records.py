@@ -15,7 +15,9 @@ from compat.controller_records.random_story import SETTINGS, RandomStory
 from compat.controller_records.recorder import Recorder
 from compat.controller_records.stories import STORIES
 from compat.kafka_jars import ROOT
+from klamm.kproto.uuids import uuid_text
 
+NO_ID = uuid_text(bytes(16))
 UNIT_TEST = ROOT / "tests" / "metadata" / "controller" / "test_controller_records.py"
 
 
@@ -29,6 +31,10 @@ def _comparable(steps: list[Json]) -> list[Any]:
         elif row["type"] == "RegisterControllerRecord":
             data["endPoints"] = []
             names[data["incarnationId"]] = f"controller-{len(names)}"
+    for topic in (topic for step in steps for topic in (step.get("response") or {}).get("topics") or ()):
+        # That of a topic that was only checked is in no record.
+        if topic.get("topicId") not in (None, NO_ID):
+            names.setdefault(topic["topicId"], f"{topic.get('name')}-{len(names)}")
     told = json.dumps(steps)
     for drawn, name in names.items():
         told = told.replace(drawn, name)

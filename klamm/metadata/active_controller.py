@@ -120,7 +120,7 @@ class ActiveController:
                 controller.state(), beginning.bootstrap, beginning.is_transaction_open, beginning.min_insync_replicas
             )
         )
-        self.execute(lambda: controller.controllers.register(beginning.registration))
+        self.execute(lambda: controller.controllers.register_own(beginning.registration))
         self.execute(controller.brokers.fence_dead_local)
         return self.execute(first_command)
 

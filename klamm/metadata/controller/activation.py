@@ -55,6 +55,10 @@ class ControllerRegistrations:
         self._state = state
 
     def register(self, registration: ControllerRegistration) -> Decision[None, Message]:
+        """Whoever asks is written, also when the log has him already: he would not ask."""
+        return Decision(None, [registration.to_record()])
+
+    def register_own(self, registration: ControllerRegistration) -> Decision[None, Message]:
         """This node's own controller; nothing is written when the log has it already."""
         existing = self._state().cluster.controllers.get(registration.controller_id)
-        return Decision(None, [] if existing == registration else [registration.to_record()])
+        return Decision(None) if existing == registration else self.register(registration)

@@ -37,6 +37,10 @@ SET, DELETE, APPEND, SUBTRACT = range(4)
 """Operations of IncrementalAlterConfigs (`config_operation`)."""
 _OPERATION_NAMES = {APPEND: "APPEND", SUBTRACT: "SUBTRACT"}
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
+_VALUE_LENGTH_MAX = 32_767
+_VALUE_TOO_LONG = (
+    f"The configuration value cannot be added because it exceeds the maximum value size of {_VALUE_LENGTH_MAX} bytes."
+)
 _RESOURCE_TYPES = (TOPIC_RESOURCE, BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE)
 
 
@@ -184,6 +188,8 @@ class ConfigControl:
                 return Failure(errors.INVALID_CONFIG, forbidden)
             if record.value is None:
                 after.pop(record.name, None)
+            elif len(record.value) > _VALUE_LENGTH_MAX:
+                return Failure(errors.INVALID_CONFIG, _VALUE_TOO_LONG)
             else:
                 after[record.name] = record.value
         if (invalid := _invalid_name(resource)) is not None:
@@ -192,8 +198,17 @@ class ConfigControl:
             self._rules.validate(*resource, after, current)
         except KafkaError as error:
             return Failure(error.code, error.message)
-        if resource[0] == TOPIC_RESOURCE and not is_new and resource[1] not in self._state().topics.by_name:
-            return Failure(errors.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{resource[1]}' does not exist.")
+        return None if is_new else self._missing(*resource)
+
+    def _missing(self, resource_type: int, name: str) -> Failure | None:
+        """Whether there is what the configs are for: a topic, or a registered broker or controller."""
+        image = self._state()
+        if resource_type == TOPIC_RESOURCE and name not in image.topics.by_name:
+            return Failure(errors.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
+        if resource_type == BROKER_RESOURCE and name:
+            node_id = int(name)
+            if node_id not in image.cluster.brokers and node_id not in image.cluster.controllers:
+                return Failure(errors.BROKER_ID_NOT_REGISTERED, f"No node with id {node_id} found.")
         return None
 
     def _forbidden_by_level(self, record: ConfigRecord) -> str | None:

@@ -58,9 +58,10 @@ class BrokerRegistration(NamedTuple):
 
     @property
     def takes_replicas(self) -> bool:
-        """Whether a new replica may go here."""
+        """Whether a new replica may go here: also while the broker is away, however it went."""
         cordoned = self.log_dirs and self.cordoned_log_dirs and set(self.log_dirs) <= set(self.cordoned_log_dirs)
-        return not self.in_controlled_shutdown and not cordoned
+        is_stopping = self.in_controlled_shutdown and not self.fenced
+        return not is_stopping and not cordoned
 
     def has_online_directory(self, directory: bytes) -> bool:
         """Whether a replica in `directory` can be online: the reserved ids count as unknown, hence as online."""

@@ -14,6 +14,8 @@ from klamm.metadata.controller.configs import APPEND, DELETE, SET, SUBTRACT, Con
 from klamm.metadata.image.image import BROKER_RESOURCE, EMPTY, TOPIC_RESOURCE, MetadataDelta, MetadataImage
 
 Row = IncrementalAlterConfigsRequest.AlterConfigsResource
+BROKER_1 = m.RegisterBrokerRecord(broker_id=1, broker_epoch=0, incarnation_id=b"i" * 16, rack=None)
+CONTROLLER_3 = m.RegisterControllerRecord(controller_id=3, incarnation_id=b"j" * 16)
 
 
 def image(elr: int = 1, **configs: str) -> MetadataImage:
@@ -21,6 +23,8 @@ def image(elr: int = 1, **configs: str) -> MetadataImage:
     delta.apply(m.FeatureLevelRecord(name="metadata.version", feature_level=30))
     delta.apply(m.FeatureLevelRecord(name="eligible.leader.replicas.version", feature_level=elr))
     delta.apply(m.TopicRecord(name="a", topic_id=b"a" * 16))
+    delta.apply(BROKER_1)
+    delta.apply(CONTROLLER_3)
     for key, value in configs.items():
         delta.apply(m.ConfigRecord(resource_type=2, resource_name="a", name=key.replace("_", "."), value=value))
     return delta.build(1, 1)
@@ -94,6 +98,21 @@ def test_minimum_of_brokers_is_free_without_elr(lab: Any, name: str) -> None:
     assert decision.response.responses[0].error_code == errors.NONE
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", 0), ("1", 0), ("3", 0), ("2", errors.BROKER_ID_NOT_REGISTERED), ("x", errors.INVALID_REQUEST)],
+)
+def test_only_nodes_that_are_registered_have_configs(lab: Any, name: str, code: int) -> None:
+    decision = decide(lab, image(), ("log.retention.ms", SET, "2"), where=(BROKER_RESOURCE, name))
+    assert decision.response.responses[0].error_code == code and bool(decision.records) == (code == 0)
+
+
+@pytest.mark.parametrize(("more", "code"), [("b" * 2766, errors.NONE), ("b" * 2767, errors.INVALID_CONFIG)])
+def test_a_value_grows_to_32767_characters(lab: Any, more: str, code: int) -> None:
+    decision = decide(lab, image(cleanup_policy="a" * 30_000), ("cleanup.policy", APPEND, more))
+    assert decision.response.responses[0].error_code == code
+
+
 def test_replace_deletes_what_is_not_named(lab: Any) -> None:
     row = AlterConfigsRequest.AlterConfigsResource
     request = AlterConfigsRequest(
@@ -112,6 +131,7 @@ def test_replace_deletes_what_is_not_named(lab: Any) -> None:
 def test_cordoning_begins_with_its_level(lab: Any, level: int, code: int, change: tuple[int, str | None]) -> None:
     delta = MetadataDelta(EMPTY)
     delta.apply(m.FeatureLevelRecord(name="metadata.version", feature_level=level))
+    delta.apply(BROKER_1)
     [result] = decide(lab, delta.build(1, 1), ("cordoned.log.dirs", *change), where=(4, "1")).response.responses
     assert result.error_code == code
     if code:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,19 @@ from klamm.kproto import errors
 from klamm.kproto.catalog import message_class
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.json_form import from_json, to_json
-from klamm.kproto.messages.allocate_producer_ids import AllocateProducerIdsResponse
-from klamm.kproto.messages.broker_registration import BrokerRegistrationResponse
 from klamm.kproto.schema import Message
 from klamm.kproto.uuids import uuid_bytes
-from klamm.log.machine import CancelTimer, Decision, SetTimer
-from klamm.metadata import delete_topics
+from klamm.log.machine import CancelTimer, SetTimer
 from klamm.metadata.controller.broker_sessions import SessionKey
 from klamm.metadata.controller.configs import EffectiveConfig
 from klamm.metadata.controller.controller import Controller, ControllerSettings
+from klamm.metadata.controller.requests import DECISIONS
 from klamm.metadata.controller.topics import TopicDefaults
 from klamm.metadata.image.image import EMPTY
 from klamm.metadata.record_codec import TYPES, record_version
 from klamm.seams import SeededEntropy
 
 DATA = Path(__file__).parents[2] / "data" / "controller_records" / "stories"
-METADATA_VERSION = 30
 CLASSES = {cls.__name__: cls for cls in TYPES.values()}
 Json = dict[str, Any]
 Row = tuple[str, int, str]
@@ -84,38 +81,6 @@ class ScriptedEntropy(SeededEntropy):
         return self.script.popleft() if self.script else super().uuid()
 
 
-def _registered(decision: Decision[Any, Message]) -> Decision[Any, Message]:
-    epoch: Any = decision.response
-    response = BrokerRegistrationResponse(throttle_time_ms=0, error_code=0, broker_epoch=epoch)
-    return Decision(response, decision.records, decision.timers)
-
-
-def _allocated(decision: Decision[Any, Message]) -> Decision[Any, Message]:
-    block: Any = decision.response
-    response = AllocateProducerIdsResponse(
-        throttle_time_ms=0, error_code=0, producer_id_start=block.first, producer_id_len=block.size
-    )
-    return Decision(response, decision.records, decision.timers)
-
-
-COMMANDS: Mapping[str, Callable[[Controller, Any], Decision[Any, Message]]] = {
-    "AllocateProducerIds": lambda c, r: _allocated(c.producer_ids.allocate(r.broker_id, r.broker_epoch)),
-    "AlterPartition": lambda c, r: c.isr.alter_partition(r),
-    "AlterPartitionReassignments": lambda c, r: c.reassignments.alter(r),
-    "AssignReplicasToDirs": lambda c, r: c.brokers.directories.assign(r),
-    "BrokerHeartbeat": lambda c, r: c.brokers.heartbeat(r),
-    "BrokerRegistration": lambda c, r: _registered(c.brokers.register(r)),
-    "CreatePartitions": lambda c, r: c.topics.create_partitions(r),
-    "CreateTopics": lambda c, r: c.topics.create_topics(r),
-    "DeleteTopics": lambda c, r: delete_topics.decide(r, c.state().topics, c.topics),
-    "ElectLeaders": lambda c, r: c.elections.elect_leaders(r),
-    "IncrementalAlterConfigs": lambda c, r: c.configs.incremental_alter(r),
-    "ListPartitionReassignments": lambda c, r: c.reassignments.list_ongoing(r),
-    "UnregisterBroker": lambda c, r: c.brokers.unregister(r),
-    "UpdateFeatures": lambda c, r: c.features.update(r),
-}
-
-
 class Replay:
     """One real controller's life: `decide` what it decided, then take in what it wrote."""
 
@@ -137,7 +102,7 @@ class Replay:
             return None, []
         decision = timer.command()
         self._set(decision.timers)
-        return None, _batches(decision.records)
+        return None, self._batches(decision.records)
 
     def take_in(self, step: Json) -> None:
         for batch in step["batches"]:
@@ -154,13 +119,21 @@ class Replay:
         if name == "CreateTopics":
             self.entropy.script = deque(uuid_bytes(topic["topicId"]) for topic in step["response"]["topics"])
         try:
-            decision = COMMANDS[name](self.controller, request)
+            decision = DECISIONS[cls.__schema__.key](self.controller, request)
         except KafkaError as error:
             return _refused(step["response"], error), []
         self._set(decision.timers)
         response: Any = decision.response
         told = to_json(response, version, type(response).__schema__.is_flexible(version))
-        return told, _batches(decision.records)
+        return told, self._batches(decision.records)
+
+    def _batches(self, records: Sequence[Message]) -> list[list[Row]]:
+        rows = []
+        for record in records:
+            version = record_version(record, self.controller.state().metadata_version)
+            data = json.dumps(to_json(record, version, True), sort_keys=True)
+            rows.append((type(record).__name__, version, data))
+        return [_in_one_order(rows)] if rows else []
 
     def _set(self, timers: Sequence[SetTimer | CancelTimer]) -> None:
         for timer in timers:
@@ -173,15 +146,6 @@ class Replay:
 def _refused(expected: Json, error: KafkaError) -> Json:
     """A response to a request that was refused as a whole, as far as it says so: the code."""
     return {**expected, "errorCode": error.code}
-
-
-def _batches(records: Sequence[Message]) -> list[list[Row]]:
-    rows = []
-    for record in records:
-        version = record_version(record, METADATA_VERSION)
-        data = json.dumps(to_json(record, version, True), sort_keys=True)
-        rows.append((type(record).__name__, version, data))
-    return [_in_one_order(rows)] if rows else []
 
 
 def _recorded(step: Json) -> list[list[Row]]:
@@ -214,6 +178,7 @@ def _comparable(response: Json | None) -> Any:
 
 
 KAFKA_WORDS = {
+    errors.UNKNOWN_TOPIC_OR_PARTITION: "This server does not host this topic-partition.",
     errors.ELECTION_NOT_NEEDED: "Leader election not needed for topic partition.",
     errors.PREFERRED_LEADER_NOT_AVAILABLE: "The preferred leader was not available.",
     errors.ELIGIBLE_LEADERS_NOT_AVAILABLE: "Eligible topic partition leaders are not available.",

@@ -119,8 +119,11 @@ def test_brokers() -> None:
     assert image.cluster.is_active(1) and not image.cluster.is_active(2) and not image.cluster.is_active(3)
     image = after(image, change(broker_id=1, broker_epoch=5, in_controlled_shutdown=1))
     assert not image.cluster.is_active(1) and not image.cluster.brokers[1].fenced
-    image = after(image, change(broker_id=1, broker_epoch=5, fenced=1, cordoned_log_dirs=[A]))
-    assert image.cluster.brokers[1].fenced and not image.cluster.brokers[1].takes_replicas
+    assert not image.cluster.brokers[1].takes_replicas
+    image = after(image, change(broker_id=1, broker_epoch=5, fenced=1))
+    assert image.cluster.brokers[1].fenced and image.cluster.brokers[1].takes_replicas
+    image = after(image, change(broker_id=1, broker_epoch=5, cordoned_log_dirs=[A]))
+    assert not image.cluster.brokers[1].takes_replicas
     assert list(after(image, m.UnregisterBrokerRecord(broker_id=1, broker_epoch=5)).cluster.brokers) == [2]
     old = after(image, m.UnfenceBrokerRecord(id=2, epoch=5))
     assert not old.cluster.brokers[2].fenced
