@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, NamedTuple, Self
 
-from compat.targets import ProcessTarget, answers_api_versions
+from compat.targets import ProcessTarget, answers_api_versions, free_port
 
 CONTROLLER_ID_FIRST = 101
 
@@ -41,6 +41,21 @@ class NodeTarget(ProcessTarget):
     is_broker: bool
     is_controller: bool
     controller_port: int
+    former_controller_ports: tuple[int, ...] = ()
+
+    def move_controller(self) -> None:
+        """Have the controller listen on another port from its next start on."""
+        self.former_controller_ports += (self.controller_port,)
+        self.controller_port = free_port()
+        self._write_listeners()
+
+    @abstractmethod
+    def _write_listeners(self) -> None:
+        """Put the addresses as they are now into the settings."""
+
+    @abstractmethod
+    def replace_disk(self) -> None:
+        """An empty disk instead of the old one, formatted for the same cluster: the directory gets another id."""
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ timers included; only what a cluster of this size cannot have is changed.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -33,18 +34,15 @@ class KafkaNode(NodeTarget, KafkaTarget):
         self.is_broker = "broker" in roles
         self.is_controller = "controller" in roles
         self.controller_port = free_port()
-        self.directory_id = uuid_text(uuid4().bytes)
+        self.directory_id = _directory_id()
         self.format_arguments = ["--no-initial-controllers"]
         """Of a node that is no voter from the beginning: it learns the voters from the log."""
-        listeners = [f"{CLIENT}://{self.bootstrap}"] if self.is_broker else []
-        if self.is_controller:
-            listeners.append(f"{CONTROLLER}://{self.quorum_address}")
         for name in _ONE_NODE_ONLY:
             del self.properties[name]
+        self._write_listeners()
         self.properties |= {
             "process.roles": roles,
             "node.id": str(node_id),
-            "listeners": ",".join(listeners),
             "listener.security.protocol.map": f"{CLIENT}:PLAINTEXT,{CONTROLLER}:PLAINTEXT",
             "controller.listener.names": CONTROLLER,
         }
@@ -63,6 +61,18 @@ class KafkaNode(NodeTarget, KafkaTarget):
     def log_dirs(self) -> list[Path]:
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
+
+    def replace_disk(self) -> None:
+        for directory in self.log_dirs:
+            shutil.rmtree(directory)
+        self.format_arguments = ["--no-initial-controllers"]
+        self._is_formatted = False
+
+    def _write_listeners(self) -> None:
+        listeners = [f"{CLIENT}://{self.bootstrap}"] if self.is_broker else []
+        if self.is_controller:
+            listeners.append(f"{CONTROLLER}://{self.quorum_address}")
+        self.properties["listeners"] = ",".join(listeners)
 
     def _format_arguments(self) -> list[str]:
         return self.format_arguments
@@ -108,7 +118,8 @@ class KafkaCluster(ClusterTarget):
             quorum = ",".join(f"{voter.node_id}@{voter.quorum_address}" for voter in voters)
             finding = {"controller.quorum.voters": quorum}
         else:
-            finding = {"controller.quorum.bootstrap.servers": ",".join(voter.quorum_address for voter in voters)}
+            # All of them: where a voter is taken out that was the only address, nobody finds the next leader.
+            finding = {"controller.quorum.bootstrap.servers": ",".join(node.quorum_address for node in all_controllers)}
         for voter in voters:
             voter.format_arguments = ["--initial-controllers", ",".join(each.voter for each in voters)]
         replicas = str(max(1, min(3, nodes)))
@@ -131,6 +142,13 @@ class KafkaCluster(ClusterTarget):
     @property
     def nodes(self) -> Mapping[int, KafkaNode]:
         return self._nodes
+
+
+def _directory_id() -> str:
+    """Drawn as Kafka draws ids: none begins as an option of a command does."""
+    while (drawn := uuid_text(uuid4().bytes)).startswith("-"):
+        pass
+    return drawn
 
 
 def _directories(node: KafkaNode, count: int) -> list[str]:

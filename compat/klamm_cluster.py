@@ -6,6 +6,7 @@ The profile is `kafka`, so that settings are Kafka's defaults as on the other si
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ from compat.cluster import HERE, ClusterTarget, NodeTarget, Place
 from compat.targets import KlammTarget
 from klamm.cli.cluster_directories import ClusterNode, Wanted, lay_out, prepare
 from klamm.kproto.uuids import uuid_text
+from klamm.log import meta_properties
 from klamm.log.disk import RealDisk
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.config.local_cluster import LocalNode, settings_of
+from klamm.server.config.properties import parse_properties
 from klamm.server.formatting import format_directories
 
 PROFILE = "kafka"
@@ -43,6 +46,21 @@ class KlammNode(NodeTarget, KlammTarget):
     @property
     def log_dirs(self) -> list[Path]:
         return [self.data_dir]
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Settings from the next start on: of those that come twice in the file the last counts."""
+        with open(self._settings_file, "a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in settings.items())
+
+    def replace_disk(self) -> None:
+        known = meta_properties.read(RealDisk(), str(self.data_dir / meta_properties.FILE))
+        assert known is not None
+        shutil.rmtree(self.data_dir)
+        _format(self._settings_file, known.cluster_id)
+
+    def _write_listeners(self) -> None:
+        node = LocalNode(self.node_id, self.host, self.port, self.controller_port, self.place.controller_host)
+        self.set({"listeners": settings_of(node, [node], {})["listeners"]})
 
     def _command(self) -> Sequence[str]:
         self._ready_file.unlink(missing_ok=True)
@@ -102,10 +120,8 @@ class KlammCluster(ClusterTarget):
                 )
             prepared = prepare(wanted, nodes=laid_out)
         self._nodes = {one.node.node_id: KlammNode(one, python, found.get(one.node.node_id, HERE)) for one in prepared}
-        for one in prepared:
-            own = (node_overrides or {}).get(one.node.node_id, {})
-            with open(one.settings_file, "a") as file:
-                file.writelines(f"{name}={value}\n" for name, value in own.items())
+        for node_id, own in (node_overrides or {}).items():
+            self._nodes[node_id].set(own)
 
     @property
     def nodes(self) -> Mapping[int, KlammNode]:
@@ -122,7 +138,12 @@ def _with_static_voters(wanted: Wanted, nodes: Sequence[LocalNode]) -> list[Clus
         settings["log.dirs"] = one.log_directory
         Path(one.log_directory).mkdir(parents=True)
         Path(one.settings_file).write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        config = BrokerConfig.load(profile=PROFILE, overrides=settings)
-        format_directories(config, RealDisk(), cluster_id=cluster_id, is_standalone=False)
+        _format(one.settings_file, cluster_id)
         prepared.append(one)
     return prepared
+
+
+def _format(settings_file: str, cluster_id: str) -> None:
+    """As a node that is no voter of its own."""
+    config = BrokerConfig.load(profile=PROFILE, properties=parse_properties(Path(settings_file).read_text()))
+    format_directories(config, RealDisk(), cluster_id=cluster_id, is_standalone=False)

@@ -24,14 +24,13 @@ def main() -> int:
     given = parser.parse_args()
     layout = given.layout
     parts = [part for part in LAYOUTS[layout].parts if not given.parts or part.__name__ in given.parts]
-    known = recorded(layout)
+    known = {} if given.record else recorded(layout)
     began = time.monotonic()
     count = found = 0
     with tempfile.TemporaryDirectory(prefix="cluster-tools-") as directory:
         tools = Tools(Path(directory))
         told = {}
-        expected = {} if given.record else known
-        for part, steps in play(KINDS[given.target], layout, parts, tools, Path(directory) / "files", expected):
+        for part, steps in play(KINDS[given.target], layout, parts, tools, Path(directory) / "files", known):
             told[part] = steps
             count += len(steps)
             print(f"{part}: {len(steps)} steps, {time.monotonic() - began:.0f} s", flush=True)

@@ -16,10 +16,12 @@ Part = Callable[[Story], None]
 
 
 class Layout(NamedTuple):
-    """What a cluster is made with, and the parts."""
+    """What a cluster is made with, the parts, settings of all nodes, and nodes that a part starts."""
 
     cluster: Mapping[str, Any]
     parts: tuple[Part, ...]
+    settings: Mapping[str, str] = {}
+    late: frozenset[int] = frozenset()
 
 
 LAYOUTS: Final[dict[str, Layout]] = {
@@ -40,13 +42,21 @@ LAYOUTS: Final[dict[str, Layout]] = {
     ),
     "voters": Layout(
         {
-            "nodes": 1, "controllers": 3, "spare_controllers": 2,
+            "nodes": 1, "controllers": 4, "spare_controllers": 3,
             "node_overrides": {voters.JOINER: {"controller.quorum.auto.join.enable": "true"}},
         },
-        (voters.voters,),
+        (
+            voters.voters, voters.a_late_controller, voters.a_controller_that_moves, voters.a_new_disk,
+            voters.records_of_voters, voters.without_the_leader,
+        ),
+        settings={"metadata.log.max.record.bytes.between.snapshots": "3000"},
+        late=frozenset({voters.LATE}),
     ),
-    "static": Layout({"nodes": 3, "static_voters": True}, (voters.kraft_version,)),
+    "static": Layout(
+        {"nodes": 3, "static_voters": True},
+        (voters.kraft_version, voters.records_of_voters, voters.a_former_static_voter),
+    ),
 }  # fmt: skip
-"""Three nodes, brokers and controllers both; three brokers beside three controllers; one broker, a voter and two
+"""Three nodes, brokers and controllers both; three brokers beside three controllers; one broker, a voter and three
 controllers that may become voters; three nodes whose settings name the voters.
 """

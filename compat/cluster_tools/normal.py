@@ -15,6 +15,7 @@ from compat.cluster import ClusterTarget
 
 _UUID: Final = r"(?<![A-Za-z0-9_./-])[A-Za-z0-9_][A-Za-z0-9_-]{21}(?![A-Za-z0-9_(-])"
 _OBSERVERS: Final = re.compile(r"^(CurrentObservers: )(\[.*\])$")
+_REPLICA_KEYS: Final = re.compile(r"(?<=\[)ReplicaKey\([^\]]*(?=\])")
 _LOG_LINE: Final = re.compile(r"^\[\d{4}-\d\d-\d\d [\d:,]+\] (WARN|INFO|ERROR|DEBUG) ")
 _STACK: Final = re.compile(r"^(\tat |\t\.\.\. \d+ more|Caused by: |exit \d+$|ToolRunner\$Ended: )")
 
@@ -32,6 +33,8 @@ class Names:
                 host = node.place.controller_host
                 pairs.append((f"{host}:{node.controller_port}", f"<controller {node.node_id}>"))
                 pairs.append((f"{host} {node.controller_port}", f"<controller {node.node_id}>"))
+                former = f"<controller {node.node_id}, formerly>"
+                pairs += [(f"{host}:{port}", former) for port in node.former_controller_ports]
         self._pairs = pairs
 
     def replace(self, text: str) -> str:
@@ -50,7 +53,7 @@ def normal(text: str, names: Names, hide: Mapping[str, str] | None = None) -> tu
         for pattern, instead in (hide or {}).items():
             shown = re.sub(pattern, instead, shown)
         if shown:
-            lines.append(_OBSERVERS.sub(_by_id, shown))
+            lines.append(_REPLICA_KEYS.sub(_in_order, _OBSERVERS.sub(_by_id, shown)))
     return tuple(lines)
 
 
@@ -58,3 +61,8 @@ def _by_id(observers: re.Match[str]) -> str:
     """Kafka has them in a map of ids that were drawn, hence in any order."""
     rows = sorted(json.loads(observers[2]), key=lambda row: int(row["id"]))
     return observers[1] + json.dumps(rows)
+
+
+def _in_order(keys: re.Match[str]) -> str:
+    """The voters of an error message: a set that Kafka orders by the hashes of drawn ids."""
+    return "), ".join(sorted(key.removesuffix(")") for key in keys[0].split("), "))) + ")"

@@ -35,9 +35,10 @@ def play(
     known: Mapping[str, Sequence[Step]],
 ) -> Iterator[tuple[str, list[Step]]]:
     """Start a cluster and tell the parts: name and steps. `known`: what real Kafka said, empty to ask it anew."""
-    cluster: ClusterTarget = kind(overrides=SETTINGS, **LAYOUTS[layout].cluster)
+    how = LAYOUTS[layout]
+    cluster: ClusterTarget = kind(overrides={**SETTINGS, **how.settings}, **how.cluster)
     try:
-        cluster.start()
+        cluster.start(cluster.nodes.keys() - how.late)
         for part in parts:
             story = Story(cluster, tools, directory, known.get(part.__name__, ()))
             part(story)

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from compat.cluster import ClusterTarget
 from compat.cluster_tools.normal import Names, normal
-from compat.java.tools import Run, Tools
+from compat.java.tools import TOOL_TIMEOUT_S, Run, Tools
 
 SETTLE_TIMEOUT_S = 60.0
 _LOOK_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 10.0
 _LOOKING_PAUSE_S = 0.5
 _LOOKS = frozenset({"--describe", "--list", "--verify", "describe", "list-endpoints"})
 BROKERS, CONTROLLERS = "--bootstrap-server", "--bootstrap-controller"
@@ -48,7 +49,7 @@ class Story:
 
     # -- running tools --
 
-    def run(self, tool: str, *arguments: object, via: str = BROKERS) -> Run:
+    def run(self, tool: str, *arguments: object, via: str = BROKERS, timeout_s: float = TOOL_TIMEOUT_S) -> Run:
         """Run a tool on the cluster without noting it."""
         nodes = self.cluster.brokers if via == BROKERS else self.cluster.controllers
         running = [node for node in nodes if node.is_running and not node.has_died]
@@ -60,7 +61,7 @@ class Story:
             ),
         )
         line = (*arguments, *address) if tool in _AFTER_COMMAND else (*address, *arguments)
-        return self.tools.run(tool, *line)
+        return self.tools.run(tool, *line, timeout_s=timeout_s)
 
     def tell(
         self,
@@ -111,6 +112,10 @@ class Story:
         names = Names(self.cluster, self.directory)
         self.steps.append(Step(line, run.status, normal(out, names), normal(run.err, names)))
 
+    def found(self, line: str, out: str) -> None:
+        """Note what was found in files: there is no status."""
+        self.steps.append(Step(line, None, normal(out, Names(self.cluster, self.directory)), ()))
+
     def settle(self, what: str, is_so: Callable[[], bool]) -> None:
         """Wait for the cluster."""
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
@@ -145,8 +150,8 @@ class Story:
         return [row["Leader"] for row in self.describe(topic)] == [str(leader) for leader in leaders]
 
     def quorum(self) -> dict[str, str]:
-        """What `kafka-metadata-quorum describe --status` tells: name -> value."""
-        out = self.run("kafka-metadata-quorum", "describe", "--status").out
+        """What `kafka-metadata-quorum describe --status` tells: name -> value. Empty while nobody answers."""
+        out = self.run("kafka-metadata-quorum", "describe", "--status", timeout_s=_ANSWER_TIMEOUT_S).out
         return {name: value.strip() for name, _, value in (line.partition(":") for line in out.splitlines())}
 
     def produce(self, topic: str, count: int, size_bytes: int = 10) -> None:

@@ -36,7 +36,7 @@ def _shown(expected: Step, found: Step) -> str:
 
 
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("layout", ["combined", "separate"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_tools_print_what_they_print_with_real_kafka(layout: str, tools: Tools, tmp_path: Path) -> None:
     known = recorded(layout)
     parts = LAYOUTS[layout].parts

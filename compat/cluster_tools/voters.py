@@ -12,19 +12,26 @@ from typing import Final
 
 from compat.cluster import NodeTarget
 from compat.cluster_tools.story import BROKERS, CONTROLLERS, Story
+from compat.cluster_tools.voter_records import voter_records
 
-SPARE, JOINER = 102, 103
-"""Controllers that do not vote in the beginning; the second one joins by itself (`auto.join`)."""
+FIRST, SPARE, JOINER, LATE = 101, 102, 103, 104
+"""The first voter; controllers that do not vote in the beginning: one of them joins by itself (`auto.join`), one is
+started when the others have snapshots.
+"""
 _TOOL: Final = "kafka-metadata-quorum"
 _STATUS: Final = {r"(LeaderId|LeaderEpoch|HighWatermark|MaxFollowerLag|MaxFollowerLagTimeMs): -?\d+": r"\1: <n>"}
 _LEVELS: Final = {r"Epoch: \d+": "Epoch: <n>", r"[Cc]ontroller \d+": "controller <n>"}
+_ROWS: Final = {
+    r"^(\d+) <id> \d+ \d+ [\d-]+ [\d-]+ (Leader|Follower)$": r"\1 <id> <n> <n> <time> <time> <voter>",
+    r"^(\d+) <id> \d+ \d+ [\d-]+ [\d-]+ Observer$": r"\1 <id> <n> <n> <time> <time> Observer",
+}
 _SOME: Final = {r"\b10\d\b": "<one>"}
 
 
 def voters(story: Story) -> None:
-    """kafka-metadata-quorum add-controller and remove-controller, also of the leader; a controller joins by itself."""
+    """kafka-metadata-quorum add-controller and remove-controller; a controller joins by itself."""
     cluster, tell = story.cluster, story.tell
-    story.settle("the joiner votes", lambda: _voting(story) == {101, JOINER})
+    story.settle("the joiner votes", lambda: _voting(story) == {FIRST, JOINER})
     tell(_TOOL, "describe", "--status", hide=_STATUS)
     spare = _own_settings(story, cluster.nodes[SPARE])
     tell(_TOOL, "--command-config", spare, "add-controller", "--dry-run")
@@ -41,8 +48,62 @@ def voters(story: Story) -> None:
     _remove(story, SPARE)
     tell(_TOOL, "--command-config", spare, "add-controller", via=CONTROLLERS)
     story.settle("the spare one votes again", lambda: SPARE in _voting(story))
-    # Whoever leads goes last: the others elect one of them.
-    leader = int(story.quorum()["LeaderId"])
+
+
+def a_late_controller(story: Story) -> None:
+    """A controller without anything, which gets a snapshot of its leader, not the log from its beginning."""
+    cluster, tell = story.cluster, story.tell
+    for number in range(3):
+        tell("kafka-topics", "--create", "--topic", f"before-{number}", "--partitions", 20)
+    story.settle("the leader has a snapshot", lambda: bool(_snapshots(cluster.nodes[_leader(story)])))
+    cluster.start([LATE])
+    story.settle("the late one observes", lambda: LATE in _observing(story))
+    story.settle("it has a snapshot", lambda: bool(_snapshots(cluster.nodes[LATE])))
+    tell(_TOOL, "describe", "--status", hide=_STATUS)
+    tell(_TOOL, "describe", "--replication", hide=_ROWS, any_order=True)
+    begins = _log_begins(cluster.nodes[LATE])
+    story.found("its log begins behind a snapshot", str(begins > 0 and begins in _snapshots(cluster.nodes[LATE])))
+    tell(_TOOL, "--command-config", _own_settings(story, cluster.nodes[LATE]), "add-controller")
+    story.settle("the late one votes", lambda: LATE in _voting(story))
+    tell(_TOOL, "describe", "--replication", hide=_ROWS, any_order=True)
+    _remove(story, LATE)
+    story.settle("the late one is out", lambda: LATE not in _voting(story))
+
+
+def a_controller_that_moves(story: Story) -> None:
+    """A voter that comes back with another address tells the leader, who tells everybody."""
+    cluster, node = story.cluster, story.cluster.nodes[SPARE]
+    cluster.stop([SPARE])
+    node.move_controller()
+    cluster.start([SPARE])
+    address = f"{node.place.controller_host}:{node.controller_port}"
+    story.settle("the new address is known", lambda: address in story.quorum().get("CurrentVoters", ""))
+    story.tell(_TOOL, "describe", "--status", hide=_STATUS)
+    story.tell(_TOOL, "describe", "--status", hide=_STATUS, via=CONTROLLERS)
+
+
+def a_new_disk(story: Story) -> None:
+    """A voter that comes back with an empty disk is another one: who joins by itself takes the old one out first."""
+    cluster, node = story.cluster, story.cluster.nodes[JOINER]
+    cluster.stop([JOINER])
+    before = _directory_id(node)
+    node.replace_disk()
+    cluster.start([JOINER])
+    now = _directory_id(node)
+    story.found("it is another directory", str(now != before))
+    story.settle("the new directory votes", lambda: now in story.quorum().get("CurrentVoters", ""))
+    story.tell(_TOOL, "describe", "--status", hide=_STATUS)
+
+
+def records_of_voters(story: Story) -> None:
+    """Every voter set that was written into the metadata, and its kraft.version."""
+    first = story.cluster.controllers[0]
+    story.found("records of voters", "\n".join(voter_records(first.log_dirs[0])))
+
+
+def without_the_leader(story: Story) -> None:
+    """The leader is taken out: the others elect one of them."""
+    tell, leader = story.tell, _leader(story)
     _remove(story, leader, hide=_SOME)
     story.settle("another leads", lambda: story.quorum().get("LeaderId", str(leader)) != str(leader))
     tell("kafka-topics", "--create", "--topic", "after-the-leader", "--partitions", 2)
@@ -57,13 +118,19 @@ def kraft_version(story: Story) -> None:
     one = story.cluster.controllers[0]
     _remove(story, one.node_id, hide=_SOME)
     tell("kafka-features", "upgrade", "--feature", "kraft.version=2", hide=_LEVELS)
-    tell("kafka-features", "upgrade", "--feature", "kraft.version=1", "--dry-run")
+    # The leader hears of the directories of the other voters seconds after the start.
+    tell("kafka-features", "upgrade", "--feature", "kraft.version=1", "--dry-run", until=lambda run: run.status == 0)
     tell("kafka-features", "upgrade", "--feature", "kraft.version=1", via=CONTROLLERS)
     tell("kafka-features", "describe", hide=_LEVELS,
          until=lambda run: re.search(r"kraft\.version.*FinalizedVersionLevel: 1", run.out) is not None)  # fmt: skip
     tell(_TOOL, "describe", "--status", hide=_STATUS)
     tell("kafka-features", "upgrade", "--feature", "kraft.version=1")
     tell("kafka-features", "downgrade", "--feature", "kraft.version=0")
+
+
+def a_former_static_voter(story: Story) -> None:
+    """A voter of a quorum that was static goes, and comes again."""
+    tell = story.tell
     followers = [node for node in story.cluster.controllers if str(node.node_id) != story.quorum()["LeaderId"]]
     _remove(story, followers[0].node_id, hide={r"\b\d\b": "<one>"})
     story.settle("two vote", lambda: len(_voting(story)) == 2)
@@ -76,6 +143,25 @@ def kraft_version(story: Story) -> None:
 def _voting(story: Story) -> set[int]:
     told = story.quorum().get("CurrentVoters", "[]")
     return {voter["id"] for voter in json.loads(told)}
+
+
+def _observing(story: Story) -> set[int]:
+    told = story.quorum().get("CurrentObservers", "[]")
+    return {observer["id"] for observer in json.loads(told)}
+
+
+def _leader(story: Story) -> int:
+    return int(story.quorum()["LeaderId"])
+
+
+def _snapshots(node: NodeTarget) -> list[int]:
+    """Where the snapshots of the node's metadata end, but for what it was formatted with."""
+    files = (node.log_dirs[0] / "__cluster_metadata-0").glob("*.checkpoint")
+    return sorted(end for end in (int(file.name.partition("-")[0]) for file in files) if end)
+
+
+def _log_begins(node: NodeTarget) -> int:
+    return min(int(file.stem) for file in (node.log_dirs[0] / "__cluster_metadata-0").glob("*.log"))
 
 
 def _own_settings(story: Story, node: NodeTarget) -> Path:

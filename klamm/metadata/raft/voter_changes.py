@@ -52,17 +52,20 @@ class VoterChange(NamedTuple):
 # -- what every change must pass --
 
 
-def _refusal(raft: Raft, leader: Leader, now_ms: float) -> tuple[int, str] | None:
-    """Why no add or remove can begin now."""
+def _refusal(raft: Raft, leader: Leader, doing: str, now_ms: float) -> tuple[int, str] | None:
+    """Why no add or remove (`doing` "adding" or "removing") can begin now. What tools show is in Kafka's words."""
+    waiting = "Request timed out waiting for"
     if is_pending(raft, leader, now_ms):
-        return errors.REQUEST_TIMED_OUT, "An earlier change of the voters is still under way"
+        return errors.REQUEST_TIMED_OUT, f"{waiting} leader to handle previous voter change request"
     if leader.high_watermark == UNKNOWN:
-        return errors.REQUEST_TIMED_OUT, "The leader has not committed a record of its epoch yet"
+        return errors.REQUEST_TIMED_OUT, f"{waiting} leader to establish HWM and fence previous voter changes"
     if raft.kraft_version == 0:
-        return errors.UNSUPPORTED_VERSION, f"Voters cannot change while {KRAFT_VERSION} is 0"
+        what = f"Cluster doesn't support {doing} voter because the {KRAFT_VERSION} feature is 0"
+        return errors.UNSUPPORTED_VERSION, what
     if not are_voters_committed(raft, leader):
-        offset, end = raft.history.voters_offset, leader.high_watermark
-        return errors.REQUEST_TIMED_OUT, f"The voters at offset {offset} are not committed (high watermark {end})"
+        offset = "Optional.empty" if raft.history.voters_offset is None else f"Optional[{raft.history.voters_offset}]"
+        what = f"{waiting} voters to commit the latest voter change at {offset} with HWM {leader.high_watermark}"
+        return errors.REQUEST_TIMED_OUT, what
     return None
 
 
@@ -110,20 +113,21 @@ def add(raft: Raft, request_id: int, request: AddRaftVoterRequest, now_ms: float
         return AddRaftVoterResponse(error_code)
     voter = request.voter
     if voter.node_id < 0 or voter.directory_id == bytes(16):
-        return AddRaftVoterResponse(errors.INVALID_REQUEST, "The request names no voter with an id and a directory id")
+        return AddRaftVoterResponse(errors.INVALID_REQUEST, "Add voter request didn't include a valid voter")
     endpoint = endpoint_of(request.endpoints, raft.settings.listener_name)
     if endpoint is None:
-        message = f"The voter does not say where its listener {raft.settings.listener_name} is"
+        name = raft.settings.listener_name
+        message = f"Add voter request didn't include the endpoint ({_told(request)}) for the default listener {name}"
         return AddRaftVoterResponse(errors.INVALID_REQUEST, message)
     leader = raft.leader()
-    if refusal := _refusal(raft, leader, now_ms):
+    if refusal := _refusal(raft, leader, "adding", now_ms):
         return AddRaftVoterResponse(*refusal)
     if voter.node_id in raft.voters.ids:
-        message = f"Node {voter.node_id} votes already"
+        message = f"The voter id for {voter} is already part of the set of voters {raft.voters.keys_text}."
         return AddRaftVoterResponse(errors.DUPLICATE_VOTER, message)
     node = Node(voter.node_id, endpoint.host, endpoint.port)
     if not raft.connections.is_ready(node.node_id, now_ms):
-        return AddRaftVoterResponse(errors.REQUEST_TIMED_OUT, "Another request to the new voter is still unanswered")
+        return AddRaftVoterResponse(errors.REQUEST_TIMED_OUT, f"New voter {voter} is not ready to receive requests")
     deadline_ms = transitions.send_to(raft, node, ApiVersionsRequest(), now_ms)
     leader.change = VoterChange(request_id, voter, True, request.endpoints, request.ack_when_committed, deadline_ms)
     return None
@@ -136,16 +140,20 @@ def versions_known(raft: Raft, source_id: int, response: ApiVersionsResponse, no
     if not isinstance(leader, Leader) or change is None or not _awaits_versions(change, source_id):
         return True
     if response.error_code != errors.NONE:
-        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter's ApiVersions failed: {response.error_code}")
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, _no_versions(response.error_code))
         return False
-    versions, level = response.kraft_versions, raft.kraft_version
+    key, versions, level = change.voter, response.kraft_versions, raft.kraft_version
     if versions is None or not versions.min_version <= level <= versions.max_version:
-        answer(raft, leader, errors.INVALID_REQUEST, f"The new voter does not support {KRAFT_VERSION} {level}")
+        low, high = versions or (0, 0)
+        what = (
+            f"since the {KRAFT_VERSION} range (min: {low}, max: {high}) doesn't support the finalized version {level}"
+        )
+        answer(raft, leader, errors.INVALID_REQUEST, f"Aborted add voter operation for {key} {what}")
         return True
-    if not leader.is_caught_up(change.voter, now_ms):
-        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"Node {change.voter.node_id} has not caught up with the log")
+    if not leader.is_caught_up(key, now_ms):
+        what = f"Aborted add voter operation for {key} since it is lagging behind"
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, what)
         return True
-    key = change.voter
     last_offset = _write(raft, leader, raft.voters.replace(Voter(*key, change.endpoints, versions)))
     leader.change = change._replace(last_offset=last_offset)
     if not change.ack_when_committed and change.request_id is not None:
@@ -158,7 +166,16 @@ def versions_known(raft: Raft, source_id: int, response: ApiVersionsResponse, no
 def versions_failed(raft: Raft, source_id: int, error_code: int) -> None:
     leader = raft.state
     if isinstance(leader, Leader) and leader.change is not None and _awaits_versions(leader.change, source_id):
-        answer(raft, leader, errors.REQUEST_TIMED_OUT, f"The new voter's ApiVersions failed: {error_code}")
+        answer(raft, leader, errors.REQUEST_TIMED_OUT, _no_versions(error_code))
+
+
+def _no_versions(error_code: int) -> str:
+    name = errors.name_of(error_code)
+    return f"Aborted add voter operation for since API_VERSIONS returned an error {name}"
+
+
+def _told(request: AddRaftVoterRequest) -> str:
+    return ", ".join(f"{endpoint.name}://{endpoint.host}:{endpoint.port}" for endpoint in request.endpoints)
 
 
 def _awaits_versions(change: VoterChange, source_id: int) -> bool:
@@ -176,15 +193,13 @@ def remove(
         return RemoveRaftVoterResponse(error_code)
     voter: ReplicaKey = request.voter
     if voter.node_id < 0 or voter.directory_id == bytes(16):
-        return RemoveRaftVoterResponse(
-            errors.INVALID_REQUEST, "The request names no voter with an id and a directory id"
-        )
+        return RemoveRaftVoterResponse(errors.INVALID_REQUEST, "Remove voter request didn't include a valid voter")
     leader = raft.leader()
-    if refusal := _refusal(raft, leader, now_ms):
+    if refusal := _refusal(raft, leader, "removing", now_ms):
         return RemoveRaftVoterResponse(*refusal)
     voters = raft.voters.without(voter)
     if voters is None:
-        message = f"Node {voter.node_id} with that directory is no voter, or is the last one"
+        message = f"Cannot remove voter {voter} from the set of voters {raft.voters.keys_text}"
         return RemoveRaftVoterResponse(errors.VOTER_NOT_FOUND, message)
     deadline_ms = now_ms + raft.settings.request_timeout_ms
     last_offset = _write(raft, leader, voters)
@@ -244,15 +259,13 @@ def upgrade(raft: Raft, event: UpgradeKRaftVersion) -> None:
     if level == event.kraft_version:
         return
     if level > event.kraft_version:
-        raise _invalid(event, level, "it never goes down")
+        what = "because the new version is a downgrade"
+        raise _invalid(f"from version {_name(level)} to {_name(event.kraft_version)} {what}")
     voters = leader.static_voters
     if voters is None:
-        raise _invalid(event, level, "another upgrade is under way")
-    supported = [voter.kraft_versions for voter in voters.voters]
-    if not all(versions.min_version <= event.kraft_version <= versions.max_version for versions in supported):
-        raise _invalid(event, level, "a voter does not support it")
-    if any(voter.directory_id == bytes(16) for voter in voters.voters):
-        raise _invalid(event, level, "the directory id of a voter is not known yet")
+        raise _invalid(f"from version {_name(level)} to {_name(event.kraft_version)}")
+    if not all(_supports(voter, event.kraft_version) for voter in voters.voters):
+        raise _invalid(f"to {_name(event.kraft_version)} because not all of the voters support it")
     if event.validate_only:
         return
     version = KRaftVersionRecord(version=0, k_raft_version=event.kraft_version)
@@ -264,6 +277,15 @@ def upgrade(raft: Raft, event: UpgradeKRaftVersion) -> None:
     raft.append_control(leader, control)
 
 
-def _invalid(event: UpgradeKRaftVersion, level: int, why: str) -> KafkaError:
-    message = f"{KRAFT_VERSION} cannot go from {level} to {event.kraft_version}: {why}"
-    return KafkaError(errors.INVALID_UPDATE_VERSION, message)
+def _supports(voter: Voter, level: int) -> bool:
+    """Of a voter that has not told its directory yet, nothing is known."""
+    low, high = voter.kraft_versions
+    return voter.directory_id != bytes(16) and low <= level <= high
+
+
+def _name(level: int) -> str:
+    return f"KRAFT_VERSION_{level}"
+
+
+def _invalid(what: str) -> KafkaError:
+    return KafkaError(errors.INVALID_UPDATE_VERSION, f"Invalid upgrade of {KRAFT_VERSION} {what}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 from klamm.kproto.control_records import VotersRecord
-from klamm.kproto.uuids import ZERO
+from klamm.kproto.uuids import ZERO, uuid_text
 from klamm.metadata.features import KRAFT_VERSION, SUPPORTED
 from klamm.metadata.image.cluster import VersionRange
 
@@ -29,6 +29,11 @@ class ReplicaKey(NamedTuple):
 
     node_id: int
     directory_id: bytes = ZERO
+
+    def __str__(self) -> str:
+        """As Kafka's tools show it."""
+        directory = "<undefined>" if self.directory_id == ZERO else uuid_text(self.directory_id)
+        return f"ReplicaKey(id={self.node_id}, directoryId={directory})"
 
 
 class Voter(NamedTuple):
@@ -94,6 +99,11 @@ class VoterSet(NamedTuple):
     @property
     def ids(self) -> list[int]:
         return [voter.node_id for voter in self.voters]
+
+    @property
+    def keys_text(self) -> str:
+        """All voters for an error message."""
+        return f"[{', '.join(str(voter.key) for voter in self.voters)}]"
 
     def is_voter(self, key: ReplicaKey) -> bool:
         """Whether that replica votes."""

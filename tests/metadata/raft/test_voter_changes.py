@@ -26,7 +26,7 @@ from klamm.metadata.raft.messages import (
     UpdateRaftVoterRequest,
 )
 from klamm.metadata.raft.roles import Role
-from klamm.metadata.raft.voters import ReplicaKey, VoterEndpoint
+from klamm.metadata.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from tests.metadata.raft.quorum import Quorum, endpoint, key, voter, voters
 
 ADD_4 = AddRaftVoterRequest(key(4), (endpoint(4),))
@@ -198,9 +198,18 @@ def test_voters_that_are_cut_away_are_forgotten() -> None:
 # -- updating --
 
 
-def test_a_voter_that_moved_tells_the_leader() -> None:
+@pytest.mark.parametrize(
+    ("listens_at", "known"),
+    [
+        (endpoint(1, 7777), voter(1)),
+        (endpoint(1), voter(1)._replace(kraft_versions=VersionRange(0, 0))),
+    ],
+    ids=["it moved", "it knows more levels of kraft.version"],
+)
+def test_a_voter_that_has_changed_tells_the_leader(listens_at: VoterEndpoint, known: Voter) -> None:
     quorum = Quorum()
-    quorum.raft._endpoints = (endpoint(1, 7777),)
+    quorum.raft._endpoints = (listens_at,)
+    quorum.raft.history.load(0, 1, quorum.raft.voters.replace(known))
     quorum.follower()
     quorum.answer(FetchResponse(LeaderHint(2, 4, endpoint(2)), high_watermark=-1))
     send = quorum.sent()[0]
@@ -212,16 +221,21 @@ def test_a_voter_that_moved_tells_the_leader() -> None:
     quorum.effects = [send]
     quorum.answer(FetchResponse(LeaderHint(2, 4, endpoint(2)), high_watermark=-1))
     [send] = quorum.sent()
-    moved = voter(1)._replace(endpoints=(endpoint(1, 7777),))
-    assert send.message == UpdateRaftVoterRequest(4, moved)
+    assert send.message == UpdateRaftVoterRequest(4, voter(1)._replace(endpoints=(listens_at,)))
 
 
-def test_the_leader_writes_a_voter_that_moved() -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        voter(2)._replace(endpoints=(endpoint(2, 7777),)),
+        voter(2)._replace(kraft_versions=VersionRange(1, 2)),
+    ],
+)
+def test_the_leader_writes_a_voter_that_has_changed(changed: Voter) -> None:
     quorum = Quorum().committed_leader()
-    moved = voter(2)._replace(endpoints=(endpoint(2, 7777),))
-    effects = quorum.ask(UpdateRaftVoterRequest(4, moved))
+    effects = quorum.ask(UpdateRaftVoterRequest(4, changed))
     assert written(effects) == [records.CONTROL_KRAFT_VOTERS] and replied(effects).error_code == errors.NONE
-    assert quorum.raft.voters.voter(2) == moved
+    assert quorum.raft.voters.voter(2) == changed
 
 
 def test_a_leader_that_moved_writes_that_with_its_epoch() -> None:

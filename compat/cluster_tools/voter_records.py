@@ -1,0 +1,45 @@
+"""The voter sets in the metadata log of one node: a line for each control record that tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from klamm.kproto import records
+from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
+
+
+def voter_records(data_dir: Path) -> list[str]:
+    """In the order of the log. Directories of one node are its 1st, 2nd, ..., as they first appear."""
+    directories: dict[int, list[bytes]] = {}
+    told = []
+    for kind, body in _control_records(data_dir / "__cluster_metadata-0"):
+        if kind == records.CONTROL_KRAFT_VERSION:
+            version = KRaftVersionRecord.decode(body, 0)
+            told.append(f"kraft.version {version.k_raft_version}, version {version.version}")
+        elif kind == records.CONTROL_KRAFT_VOTERS:
+            voters = VotersRecord.decode(body, 0)
+            told.append(f"voters, version {voters.version}: " + "; ".join(_voters(voters, directories)))
+    return told
+
+
+def _voters(record: VotersRecord, directories: dict[int, list[bytes]]) -> Iterator[str]:
+    for voter in sorted(record.voters, key=lambda voter: voter.voter_id):
+        seen = directories.setdefault(voter.voter_id, [])
+        if voter.voter_directory_id not in seen:
+            seen.append(voter.voter_directory_id)
+        number = seen.index(voter.voter_directory_id) + 1
+        where = ",".join(f"{e.name}://{e.host}:{e.port}" for e in voter.endpoints)
+        levels = voter.k_raft_version_feature
+        yield (
+            f"{voter.voter_id} directory {number} {where} "
+            f"kraft.version {levels.min_supported_version}-{levels.max_supported_version}"
+        )
+
+
+def _control_records(directory: Path) -> Iterator[tuple[int, bytes]]:
+    for file in sorted(directory.glob("*.log")):
+        for batch in records.batches(file.read_bytes()):
+            if batch.is_control:
+                for record in records.iter_records(batch):
+                    yield records.control_type(record.key), record.value or b""
