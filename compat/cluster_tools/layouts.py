@@ -54,7 +54,10 @@ LAYOUTS: Final[dict[str, Layout]] = {
     ),
     "static": Layout(
         {"nodes": 3, "static_voters": True},
-        (voters.kraft_version, voters.records_of_voters, voters.a_former_static_voter),
+        (
+            voters.kraft_version, voters.records_of_voters, voters.a_former_static_voter,
+            stories.placed_while_one_is_away,
+        ),
     ),
 }  # fmt: skip
 """Three nodes, brokers and controllers both; three brokers beside three controllers; one broker, a voter and three

@@ -82,6 +82,24 @@ def a_broker_down(story: Story) -> None:
     tell("kafka-topics", "--describe", "--under-replicated-partitions")
 
 
+def placed_while_one_is_away(story: Story) -> None:
+    """A topic gets replicas on broker 3 too while it is stopped, and when it was killed."""
+    cluster, tell = story.cluster, story.tell
+    rows = {r"Leader: \d": "Leader: <n>", r"Replicas: \d,\d,\d": "Replicas: <three>", r"Isr: \d,\d(?!,)": "Isr: <two>"}
+    cluster.stop([3])
+    tell("kafka-topics", "--create", "--topic", "stopped", "--replication-factor", 3)
+    tell("kafka-topics", "--create", "--topic", "four", "--replication-factor", 4)
+    tell("kafka-topics", "--describe", "--topic", "stopped", hide=rows)
+    cluster.start([3])
+    story.settle("broker 3 is back", lambda: story.in_sync("stopped"))
+    cluster.kill(3)
+    story.settle("broker 3 is fenced", lambda: not story.in_sync("stopped"))
+    tell("kafka-topics", "--create", "--topic", "killed", "--replication-factor", 3)
+    tell("kafka-topics", "--describe", "--topic", "killed", hide=rows)
+    cluster.start([3])
+    story.settle("broker 3 is back again", lambda: story.in_sync("stopped", "killed"))
+
+
 def elections(story: Story) -> None:
     """kafka-leader-election: broker 3 is back and leads nothing that others can lead."""
     tell = story.tell

@@ -43,7 +43,7 @@ def _until(is_so: Callable[[], bool]) -> None:
 
 
 def _work(cli: Cli, name: str) -> None:
-    cli.ok("kafka-topics", "--create", "--topic", name, "--partitions", 20, "--replication-factor", 2)
+    cli.ok("kafka-topics", "--create", "--topic", name, "--partitions", 20, "--replication-factor", 3)
     cli.ok(
         "kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", name, "--add-config", "retention.ms=7"
     )
