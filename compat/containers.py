@@ -12,11 +12,10 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from compat.kafka_jars import MissingTool
-from compat.targets import KAFKA_DEFAULTS, START_TIMEOUT_S, answers_api_versions, free_port
+from compat.targets import KAFKA_DEFAULTS, START_TIMEOUT_S, Startable, answers_api_versions, free_port
 
 _IMAGE = "apache/kafka"
 _IN_NAMES = {".": "_", "_": "__", "-": "___"}
@@ -37,7 +36,7 @@ def engine_is_missing() -> str:
     return ""
 
 
-class ContainerTarget:
+class ContainerTarget(Startable):
     """One combined node of the image apache/kafka, alike to the other targets."""
 
     def __init__(self, version: str, settings: Mapping[str, str] | None = None) -> None:
@@ -115,13 +114,6 @@ class ContainerTarget:
             if wrapped.status == "running":
                 wrapped.kill()
 
-    def restart(self, kill: bool = False) -> None:
-        if kill:
-            self.kill()
-        else:
-            self.stop()
-        self.start()
-
     def remove(self) -> None:
         """Delete the container and the data."""
         if self._container is not None:
@@ -137,13 +129,3 @@ class ContainerTarget:
     def _keep_log(self) -> None:
         if self._container is not None:
             self.log_file.write_bytes(self._container.get_wrapped_container().logs())
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        self.remove()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from compat.access import OPEN, Access, connect
+from compat.targets import Startable
 from klamm.kproto.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
 
@@ -18,7 +17,7 @@ class Unsuitable(RuntimeError):
     """What is wanted takes a broker of one's own."""
 
 
-class ExternalTarget:
+class ExternalTarget(Startable):
     """The server behind `bootstrap` ("host:port"), as a target. What needs its process or its disk is refused."""
 
     def __init__(self, bootstrap: str, access: Access | None = None) -> None:
@@ -85,12 +84,3 @@ class ExternalTarget:
 
     def _refused(self, what: str) -> Unsuitable:
         return Unsuitable(f"{self.bootstrap} runs elsewhere: {what}")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass

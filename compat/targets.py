@@ -135,7 +135,43 @@ def _receive(connection: socket.socket, size_bytes: int) -> bytes | None:
     return data
 
 
-class ProcessTarget(ABC):
+class Startable(ABC):
+    """What a target does with its own starts and ends. Behind a `with` it is gone, unless something went wrong."""
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+    @abstractmethod
+    def kill(self) -> None: ...
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Delete what it has made."""
+
+    def restart(self, kill: bool = False) -> None:
+        if kill:
+            self.kill()
+        else:
+            self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:  # fmt: skip
+        if error is None:
+            self.stop()
+            self.remove()
+        else:
+            self.kill()
+
+
+class ProcessTarget(Startable):
     """A target that is one child process; a subclass knows the command and when it is ready."""
 
     name: str
@@ -229,13 +265,6 @@ class ProcessTarget(ABC):
             self._process.wait()
             self._ended()
 
-    def restart(self, kill: bool = False) -> None:
-        if kill:
-            self.kill()
-        else:
-            self.stop()
-        self.start()
-
     def log_tail(self, size_bytes: int = 6000) -> str:
         """The last part of the log, for a failure's report."""
         return self.log_file.read_bytes()[-size_bytes:].decode(errors="replace") if self.log_file.exists() else ""
@@ -249,18 +278,6 @@ class ProcessTarget(ABC):
     def _ended(self) -> None:
         self._process = None
         atexit.unregister(self.kill)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:  # fmt: skip
-        if error is None:
-            self.stop()
-            self.remove()
-        else:
-            self.kill()
 
 
 class KlammTarget(ProcessTarget):

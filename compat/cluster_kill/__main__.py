@@ -6,17 +6,16 @@ Exit status 1 when a promise was broken or something took too long; the nodes' d
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from compat.cluster import ClusterTarget
-from compat.cluster_kill.loaded_cluster import SETTINGS, print_times
+from compat.cluster_kill.loaded_cluster import SETTINGS
 from compat.cluster_kill.loop import KILL, PAUSE, ClusterKiller
 from compat.kafka_cluster import KafkaCluster
 from compat.klamm_cluster import KlammCluster
+from compat.loop_command import carry_out
 
 
 def cluster_of(target: str, controllers: int = 0) -> ClusterTarget:
@@ -37,32 +36,15 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the totals here too")
     parser.add_argument("--beside", type=Path, help="the JSON of another run: ratios to its times")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the nodes end with us
-    beside: dict[str, Any] = json.loads(options.beside.read_text()) if options.beside else {}
     cluster = cluster_of(options.target, options.controllers)
-    try:
-        cluster.start()
-        faults = (options.fault,) if options.fault else (KILL, PAUSE)
+    faults = (options.fault,) if options.fault else (KILL, PAUSE)
+
+    def loop() -> dict[str, Any]:
         killer = ClusterKiller(cluster, seed=options.seed, rate=options.rate, faults=faults)
         killer.run(options.rounds)
-    except BaseException:
-        cluster.kill()
-        print(f"the nodes' files are in {cluster.directory}", file=sys.stderr)
-        raise
-    totals = {"target": options.target, "seed": options.seed} | killer.totals()
-    print_times(totals["times"], beside.get("times"))
-    for violation in totals["violations"]:
-        print(f"VIOLATION {violation}")
-    for late in totals["late"]:
-        print(f"LATE {late}")
-    print(json.dumps({name: value for name, value in totals.items() if name not in ("per_round", "times")}))
-    if options.json:
-        options.json.write_text(json.dumps(totals, indent=1))
-    if totals["violations"] or totals["late"]:
-        print(f"the nodes' files are in {cluster.directory}", file=sys.stderr)
-        return 1
-    cluster.remove()
-    return 0
+        return {"target": options.target, "seed": options.seed} | killer.totals()
+
+    return carry_out(cluster, loop, beside=options.beside, json_file=options.json)
 
 
 if __name__ == "__main__":

@@ -153,15 +153,3 @@ def spread(times: list[int]) -> dict[str, int]:
     return {"count": len(ordered)} | {
         name: ordered[min(int(share * len(ordered)), len(ordered) - 1)] for name, share in at.items()
     }
-
-
-def print_times(times: dict[str, dict[str, int]], beside: dict[str, dict[str, int]] | None = None) -> None:
-    """The distributions; with `beside`, those of another run, the ratios of the medians and maxima too."""
-    print(f"{'ms':32} {'rounds':>6} {'min':>6} {'p50':>6} {'p90':>6} {'max':>6}")
-    for what, row in times.items():
-        other = (beside or {}).get(what)
-        ratio = ""
-        if other:
-            ratio = "  ratio " + ", ".join(f"{name} {row[name] / max(other[name], 1):.2f}" for name in ("p50", "max"))
-        cells = " ".join(f"{row[name]:6}" for name in ("count", "min", "p50", "p90", "max"))
-        print(f"{what:32} {cells}{ratio}")

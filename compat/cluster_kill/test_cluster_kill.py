@@ -115,12 +115,8 @@ def test_distributions() -> None:
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterTarget]:
-    made = cluster_of(request.config.getoption("--target"))
-    try:
-        made.start()
+    with cluster_of(request.config.getoption("--target")) as made:
         yield made
-    finally:
-        made.remove()
 
 
 def test_three_faults(cluster: ClusterTarget) -> None:

@@ -6,11 +6,12 @@ Exit status 1 when a promise was broken; the broker's directory is then kept.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from compat.kill_loop.loop import Killer
+from compat.loop_command import carry_out
 from compat.targets import KafkaTarget, KlammTarget
 
 
@@ -23,26 +24,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the totals here too")
     options = parser.parse_args()
     target = KlammTarget() if options.target == "klamm" else KafkaTarget()
-    target.start()
-    try:
+
+    def loop() -> dict[str, Any]:
         killer = Killer(target, seed=options.seed, rate=options.rate)
         killer.run(options.rounds)
-        totals = {"target": options.target} | killer.totals()
-    except BaseException:
-        target.kill()
-        print(f"the broker's files are in {target.directory}", file=sys.stderr)
-        raise
-    target.stop()
-    for violation in totals["violations"]:
-        print(f"VIOLATION {violation}")
-    print(json.dumps({name: value for name, value in totals.items() if name != "per_round"}))
-    if options.json:
-        options.json.write_text(json.dumps(totals, indent=1))
-    if totals["violations"]:
-        print(f"the broker's files are in {target.directory}", file=sys.stderr)
-        return 1
-    target.remove()
-    return 0
+        target.stop()
+        return {"target": options.target} | killer.totals()
+
+    return carry_out(target, loop, json_file=options.json)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ Needs root. Exit status 1 when a promise was broken or something took too long; 
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from compat.cluster import ClusterTarget
-from compat.cluster_kill.loaded_cluster import print_times
 from compat.kafka_cluster import KafkaCluster
 from compat.klamm_cluster import KlammCluster
+from compat.loop_command import carry_out
 from compat.partitions.loop import CUTS, PARTITION_SETTINGS, Partitioner
 from compat.partitions.network import Network, missing
 
@@ -31,30 +29,14 @@ def cluster_in(network: Network, target: str) -> ClusterTarget:
 
 
 def run(options: argparse.Namespace, network: Network) -> int:
-    beside: dict[str, Any] = json.loads(options.beside.read_text()) if options.beside else {}
     cluster = cluster_in(network, options.target)
-    try:
-        cluster.start()
+
+    def loop() -> dict[str, Any]:
         partitioner = Partitioner(cluster, network, seed=options.seed, rate=options.rate)
         partitioner.run(options.rounds, options.cut or tuple(CUTS))
-    except BaseException:
-        cluster.kill()
-        print(f"the nodes' files are in {cluster.directory}", file=sys.stderr)
-        raise
-    totals = {"target": options.target, "seed": options.seed} | partitioner.totals()
-    print_times(totals["times"], beside.get("times"))
-    for violation in totals["violations"]:
-        print(f"VIOLATION {violation}")
-    for late in totals["late"]:
-        print(f"LATE {late}")
-    print(json.dumps({name: value for name, value in totals.items() if name not in ("per_round", "times")}))
-    if options.json:
-        options.json.write_text(json.dumps(totals, indent=1))
-    if totals["violations"] or totals["late"]:
-        print(f"the nodes' files are in {cluster.directory}", file=sys.stderr)
-        return 1
-    cluster.remove()
-    return 0
+        return {"target": options.target, "seed": options.seed} | partitioner.totals()
+
+    return carry_out(cluster, loop, beside=options.beside, json_file=options.json)
 
 
 def main() -> int:
@@ -67,7 +49,6 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the totals here too")
     parser.add_argument("--beside", type=Path, help="the JSON of another run: ratios to its times")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the nodes end with us
     if lacking := missing():
         print(f"no partitions here: {'; '.join(lacking)}", file=sys.stderr)
         return 2

@@ -130,12 +130,8 @@ def test_clients_reach_every_node(network: Network) -> None:
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, network: Network) -> Iterator[ClusterTarget]:
-    made = cluster_in(network, request.config.getoption("--target"))
-    try:
-        made.start()
+    with cluster_in(network, request.config.getoption("--target")) as made:
         yield made
-    finally:
-        made.remove()
 
 
 @needs_network

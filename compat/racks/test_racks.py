@@ -33,15 +33,11 @@ WITHIN_S = 60.0
 def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterTarget]:
     racks = {node_id: {"broker.rack": f"rack-{node_id}"} for node_id in (1, 2, 3)}
     kind = KafkaCluster if request.config.getoption("--target") == "kafka" else KlammCluster
-    made = kind(3, SETTINGS, node_overrides=racks)
-    try:
-        made.start()
+    with kind(3, SETTINGS, node_overrides=racks) as made:
         admin = AdminClient({"bootstrap.servers": made.bootstrap})
         placed = NewTopic(TOPIC, 1, replica_assignment=[[LEADER, FOLLOWER, 3]])
         admin.create_topics([placed])[TOPIC].result(30)
         yield made
-    finally:
-        made.remove()
 
 
 class Reader:

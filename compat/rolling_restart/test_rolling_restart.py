@@ -14,12 +14,8 @@ from compat.rolling_restart.loop import OTHER_GROUP, RollingRestart
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterTarget]:
-    made = cluster_of(request.config.getoption("--target"))
-    try:
-        made.start()
+    with cluster_of(request.config.getoption("--target")) as made:
         yield made
-    finally:
-        made.remove()
 
 
 def test_no_application_hears_of_it(cluster: ClusterTarget) -> None:

@@ -121,28 +121,20 @@ class ReplicaFetcher:
             partition.leader_epoch, plog.epochs.latest_epoch, plog.log_end_offset, plog.high_watermark
         )
         followed = self._partitions[key] = _Followed(partition, state)
-        write = plog.last_write
-        if write is not None:
-            # It was the leader a moment ago: what it is still writing may have to be cut.
-            state.state = State.TRUNCATING
-            followed.waits_for = 1
-            write.add_done_callback(lambda _: self._settled(key, followed))
-            return
-        if plog.sync_offset > plog.synced_offset:
+        pending = plog.last_write  # it was the leader a moment ago: what it still writes may have to be cut
+        if pending is None and plog.sync_offset > plog.synced_offset:
             # What a follower asks for says what it has, and what it has is to be synced here.
+            pending = upkeep.flush(plog)
+        if pending is None:
+            self._settle(key, followed)
+        else:
             followed.waits_for = 1
-            upkeep.flush(plog).add_done_callback(lambda sync: self._synced(key, followed, sync))
-            return
-        self._settle(key, followed)
+            pending.add_done_callback(lambda done: self._settled(key, followed, done))
 
-    def _settled(self, key: Key, followed: _Followed) -> None:
-        followed.waits_for = 0
-        if self._partitions.get(key) is followed:
+    def _settled(self, key: Key, followed: _Followed, done: Completion) -> None:
+        """What was under way has ended. Where it has failed so has the directory, and nobody follows there any more."""
+        if done.exception() is None and self._partitions.get(key) is followed:
             self.add(followed.partition)
-
-    def _synced(self, key: Key, followed: _Followed, sync: Completion) -> None:
-        if sync.exception() is None:  # else its directory has failed, and nobody follows there any more
-            self._settled(key, followed)
 
     def _settle(self, key: Key, followed: _Followed) -> None:
         state, plog = followed.state, followed.partition.log

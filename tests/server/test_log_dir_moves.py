@@ -84,10 +84,14 @@ async def test_the_copy_follows_a_cut(lab: Lab) -> None:
     await lost
     target = other(lab[1])
     lab[1].is_up = True
+    told: list[bytes] = []
+    lab[1].replicas.on_directory = lambda _topic_id, _index, directory_id: told.append(directory_id)
     assert move(lab[1], target) == errors.NONE
-    await eventually(lambda: lab[1].replicas.moves.futures()[0][0].log_end_offset == 7)
+    await eventually(lambda: told)
+    assert lab[1].replicas.moves.futures()[0][0].log_end_offset == 7
     lab.change(leader=2)
     await lab[2].produced(batch(1))
+    lab.assign(1, 0, told[0])
     await eventually(lambda: lab[1].log().log_dir.path == target)
     await eventually(lambda: (lab[1].log().log_end_offset, lab[1].log().high_watermark) == (4, 4))
     assert lab[1].log().epochs.entries() == [(0, 0), (2, 3)]
