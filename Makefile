@@ -32,6 +32,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file compat/mypy.ini
 
 contracts: $(STAMP)
 	$(BIN)/lint-imports

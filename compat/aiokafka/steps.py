@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -168,7 +169,7 @@ async def produce_steps(s: Session) -> Outcomes:
             sent = [await producer.send(s.topic, f"{i}".encode(), partition=3) for i in range(50)]
             return [(await future).offset for future in sent]
 
-    steps: dict[str, Step] = {f"produce-{codec}": lambda codec=codec: produced(codec) for codec in CODECS}
+    steps: dict[str, Step] = {f"produce-{codec}": partial(produced, codec) for codec in CODECS}
     steps |= {
         "produce-idempotent": idempotent,
         "produce-large": lambda: one(s.topic, b"x" * 900_000, partition=3),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -72,8 +73,7 @@ class LoadedCluster:
             KafkaPythonProducer(self.ledger, *where, rate // 4, KAFKA_PYTHON),
         ]
         self._groups: list[Worker] = [
-            join(self.ledger, *where)
-            for join in groups or [lambda *known: LibrdkafkaGroup(*known, group=GROUP, more=LIBRDKAFKA)]
+            join(self.ledger, *where) for join in groups or [partial(LibrdkafkaGroup, group=GROUP, more=LIBRDKAFKA)]
         ]
 
     def start(self) -> None:

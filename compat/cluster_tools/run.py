@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from compat.cluster import ClusterTarget
 from compat.cluster_tools.known import without_known
@@ -70,6 +70,6 @@ def recorded(layout: str) -> dict[str, list[Step]]:
     }
 
 
-def _read(layout: str) -> dict[str, list[dict[str, list[str]]]]:
+def _read(layout: str) -> dict[str, list[dict[str, Any]]]:
     path = _RECORDED / f"{layout}.json"
     return json.loads(path.read_text()) if path.exists() else {}

@@ -6,7 +6,7 @@ Replicas are placed by hand wherever a tool shows them: Kafka draws its placemen
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from compat.cluster_tools.story import BROKERS, CONTROLLERS, Story
 from compat.java.tools import Run
@@ -188,7 +188,7 @@ _ISR: Final = {r"Isr: \d,\d": "Isr: <two>"}
 _PROPOSED: Final = {r"(?<=^)(\{.*)": "<json>"}
 
 
-def _plan(topic: str, assignments: list[list[int]]) -> dict[str, object]:
+def _plan(topic: str, assignments: list[list[int]]) -> dict[str, Any]:
     rows = [{"topic": topic, "partition": i, "replicas": replicas} for i, replicas in enumerate(assignments)]
     return {"version": 1, "partitions": rows}
 

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     producer_id: int
     producer_epoch: int
     base_sequence: int
-    count: int
+    record_count: int
     is_sound: bool
     rows: tuple[Any, ...]
     """(offset, timestamp, key, value, headers) of each record."""
@@ -80,7 +80,7 @@ def survivors(batches: list[Batch]) -> Survivors:
     return Survivors(
         segments=len({batch.segment for batch in batches}),
         batches=len(batches),
-        empty_batches=sum(batch.count == 0 for batch in batches),
+        empty_batches=sum(batch.record_count == 0 for batch in batches),
         control_batches=sum(batch.attributes & records.CONTROL != 0 for batch in batches),
         records=len(rows),
         tombstones=sum(row[3] is None for row in rows),

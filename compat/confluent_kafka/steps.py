@@ -9,6 +9,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import confluent_kafka
@@ -57,7 +58,7 @@ class Session:
         named = {name.replace("_", "."): value for name, value in settings.items()}
         return confluent_kafka.Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, **named})
 
-    def consumer(self, group: str = "none", **settings: object) -> confluent_kafka.Consumer:
+    def consumer(self, group: str = "none", **settings: Any) -> confluent_kafka.Consumer:
         named = {name.replace("_", "."): value for name, value in settings.items()}
         return confluent_kafka.Consumer(
             {
@@ -185,10 +186,11 @@ def produce_steps(s: Session) -> Outcomes:
     large = [{"partition": 3, "value": b"x" * 900_000}]
     too_large = [{"partition": 3, "value": b"x" * 2_000_000}]
     one = [{"value": b"v"}]
-    steps: dict[str, Callable[[], Any]] = {
-        f"produce-{codec}": lambda codec=codec: _delivered(s, _records(s, codec), compression_type=codec, linger_ms=50)
-        for codec in CODECS
-    }
+
+    def compressed(codec: str) -> Any:
+        return _delivered(s, _records(s, codec), compression_type=codec, linger_ms=50)
+
+    steps: dict[str, Callable[[], Any]] = {f"produce-{codec}": partial(compressed, codec) for codec in CODECS}
     steps |= {
         "produce-idempotent": lambda: _delivered(
             s, [{"partition": 3, "value": f"{i}"} for i in range(50)], enable_idempotence=True, batch_num_messages=7
@@ -211,7 +213,7 @@ def _shown(s: Session, found: Iterable[Any]) -> list[list[Any]]:
     )
 
 
-def _read(s: Session, **settings: object) -> list[Any]:
+def _read(s: Session, **settings: Any) -> list[Any]:
     consumer = s.consumer(**settings)
     try:
         consumer.assign(s.partitions(0, 1, 2))
@@ -265,7 +267,8 @@ def _out_of_range(s: Session, reset: str) -> Any:
         while time.monotonic() < deadline:
             message = consumer.poll(0.2)
             if message is not None:
-                return message.error().name() if message.error() else message.offset()
+                error = message.error()
+                return message.offset() if error is None else error.name()
         return "nothing came"
     finally:
         consumer.close()

@@ -153,7 +153,7 @@ def _values(bootstrap: str, topic: str, count: int) -> list[Any]:
     consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": f"{topic}-check"})
     try:
         consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
-        return [(m.key(), json.loads(m.value())["payload"]) for m in consumer.consume(count, 30)]
+        return [(m.key(), json.loads(m.value() or b"null")["payload"]) for m in consumer.consume(count, 30)]
     finally:
         consumer.close()
 

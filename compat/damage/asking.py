@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from compat.damage.comparing import spans
@@ -143,7 +145,7 @@ def expected(opened: Opened, facts: Facts) -> Told:
     batches = _readable(facts["log"], opened.log_start, opened.log_end)
     for at in TIMES:
         # Time is looked up segment by segment, whatever the log start.
-        told[f"by time {at}"] = _first(batches, opened.log_start, lambda timestamp, at=at: timestamp >= at)
+        told[f"by time {at}"] = _first(batches, opened.log_start, partial(operator.le, at))
     told["batches"] = batches
     told["committed batches"] = {base: data for base, data in batches.items() if base < opened.last_stable}
     return told

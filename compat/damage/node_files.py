@@ -19,7 +19,7 @@ from compat.targets import KafkaTarget, KlammTarget
 PARTITIONS = 2
 _RECORDS = 40
 _METADATA = "__cluster_metadata-0"
-Change = Callable[[Path], None]
+Change = Callable[[Path], object]
 
 
 class NodeCase(NamedTuple):
@@ -43,7 +43,7 @@ class NodeOutcome(NamedTuple):
 
 
 def _write(name: str, text: bytes) -> Change:
-    return lambda data: (data / name).write_bytes(text) and None
+    return lambda data: (data / name).write_bytes(text)
 
 
 def _delete(name: str) -> Change:

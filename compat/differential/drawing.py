@@ -8,7 +8,7 @@ left out.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from compat.differential.cases.groups import coordinator
@@ -168,11 +168,12 @@ class Pools:
             return choice((2, 2, 4, 8, 16, 32, 0))
         if field.type == "RecordBytes":
             return choice(self._batches)
-        return {
+        by_type: dict[str, Callable[[], Any]] = {
             "uuid": lambda: choice(self._ids),
             "bool": lambda: choice((False, True)),
             "bytes": lambda: choice((b"", b"x")),
-        }.get(field.type, lambda: choice(INTEGERS + LIMITS.get(field.type, ())))()
+        }
+        return by_type.get(field.type, lambda: choice(INTEGERS + LIMITS.get(field.type, ())))()
 
 
 def is_ambiguous(name: str, values: dict[str, Any]) -> bool:

@@ -202,7 +202,7 @@ class Maker:
             "auto.offset.reset": "earliest", "enable.auto.commit": False, "client.id": f"{group}-client",
         })  # fmt: skip
         consumer.subscribe(["codecs", "segments"])
-        read = []
+        read: list[confluent_kafka.Message] = []
         deadline = time.monotonic() + _WAIT_S
         while len(read) < 20:
             assert time.monotonic() < deadline, f"{group} reads nothing"

@@ -61,7 +61,7 @@ def results(bootstrap: str, name: str, count: int) -> list[Any]:
         found: dict[str, list[Any]] = {}
         seen = 0
         while seen < count and (message := consumer.poll(15)) is not None:
-            found.setdefault(message.key().decode(), []).append(json.loads(message.value()))
+            found.setdefault((message.key() or b"").decode(), []).append(json.loads(message.value() or b"null"))
             seen += 1
         return sorted((key, len(values), values[-1]) for key, values in found.items())
     finally:

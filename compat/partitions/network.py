@@ -162,7 +162,8 @@ def _free_subnet() -> int:
     """The second byte of 10.x.0.0/16 that no other network of this machine has."""
     taken = {route["dst"] for route in json.loads(_run("ip", "-4", "-j", "route", "show", "table", "all"))}
     start = os.getpid() % len(_SUBNETS)
-    for subnet in [*_SUBNETS[start:], *_SUBNETS[:start]]:
+    subnets: list[int] = [*_SUBNETS[start:], *_SUBNETS[:start]]
+    for subnet in subnets:
         if f"10.{subnet}.0.0/16" not in taken:
             return subnet
     raise RuntimeError("no subnet of 10.0.0.0/8 is free")

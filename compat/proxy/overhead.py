@@ -16,7 +16,7 @@ from compat.bench.side import Side, klamm, loadgen
 from compat.proxy.running import RunningProxy
 
 PARTITIONS = 6
-LOADS: dict[str, tuple[object, ...]] = {
+LOADS: dict[str, tuple[Any, ...]] = {
     "produce, tiny requests": ("produce", "-conns", 32),
     "produce, batches of 16 KB": ("produce", "-conns", 2, "-in-flight", 5, "-batch-bytes", 16384),
     "produce, batches of 1 MB": ("produce", "-conns", 2, "-in-flight", 5, "-batch-bytes", 1_000_000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -54,8 +55,8 @@ class RollingRestart:
             cluster,
             rate,
             [
-                lambda *known: _LibrdkafkaReader(*known, group=GROUP),
-                lambda *known: _KafkaPythonReader(*known, group=OTHER_GROUP),
+                partial(_LibrdkafkaReader, group=GROUP),
+                partial(_KafkaPythonReader, group=OTHER_GROUP),
             ],
         )
         self.ledger = self.loaded.ledger

@@ -35,7 +35,9 @@ def consume(bootstrap: str, partitions: Iterable[Partition], level: str) -> dict
         while left:
             assert time.monotonic() < deadline, f"{level}: no end of {sorted(left)}"
             for message in consumer.consume(500, 0.2):
-                where = (message.topic(), message.partition())
+                topic, index = message.topic(), message.partition()
+                assert topic is not None and index is not None
+                where = topic, index
                 error = message.error()
                 if error is not None:
                     assert error.code() == KafkaError._PARTITION_EOF, f"{where}: {error}"

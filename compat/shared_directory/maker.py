@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import confluent_kafka
@@ -109,9 +110,7 @@ class Maker:
         for index in (0, 1):
             start, end = (asking.offset("deleted", index, at).offset for at in (EARLIEST, LATEST))
             start = asking.delete_records("deleted", index, (start + end) // 2 + index)
-            asking.until(
-                "a log start on the disk", lambda index=index, start=start: self._starts_at(index, start) or None
-            )
+            asking.until("a log start on the disk", _true(partial(self._starts_at, index, start)))
 
     def _starts_at(self, index: int, start: int) -> bool:
         """Whether a broker that is killed now will find the log start: by its checkpoint, or by the first segment."""
@@ -123,7 +122,7 @@ class Maker:
         self.delete(asking)
         self._compacted(asking)
         for topic in ("expired", "aged"):
-            asking.until(f"retention of {topic}", lambda topic=topic: asking.offset(topic, 0, EARLIEST).offset or None)
+            asking.until(f"retention of {topic}", _true(partial(self._begins_later, asking, topic)))
         if kind == "kafka":
             self._leave_open()
         admin = AdminClient(self._settings())
@@ -264,7 +263,11 @@ class Maker:
         """End the transactions that were left open: one by its producer's return, one by its timeout."""
         self._transactional(ENDED_BY_ITS_PRODUCER)
         for index in (0, 1):
-            asking.until("the end of the open transactions", lambda index=index: self._is_stable(asking, index) or None)
+            asking.until("the end of the open transactions", _true(partial(self._is_stable, asking, index)))
+
+    @staticmethod
+    def _begins_later(asking: Asking, topic: str) -> bool:
+        return asking.offset(topic, 0, EARLIEST).offset > 0
 
     @staticmethod
     def _is_stable(asking: Asking, index: int) -> bool:
@@ -336,3 +339,8 @@ def _newest_segment(place: Place, partition: str) -> str:
 def _flushed(producer: Any) -> None:
     left = producer.flush(_FLUSH_S)
     assert not left, f"{left} records were not acknowledged"
+
+
+def _true(is_so: Callable[[], bool]) -> Callable[[], bool | None]:
+    """For `until`, which waits while it is given None."""
+    return lambda: is_so() or None

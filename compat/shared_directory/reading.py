@@ -218,7 +218,7 @@ def _is_known(key: str, left: Any, right: Any) -> bool:
     topic, _, fact = key.partition("-")
     if topic not in ("deleted", "both", "compacted") or " by time " not in fact or "not told" in (left, right):
         return False
-    return (left[0].offset < 0) != (right[0].offset < 0)
+    return bool((left[0].offset < 0) != (right[0].offset < 0))
 
 
 def _cut(value: Any, other: Any) -> str:

@@ -16,7 +16,7 @@ from compat import kafka_jars
 from compat.targets import KafkaTarget
 from klamm.channel import Channels
 from klamm.kproto import errors
-from klamm.kproto.messages.create_topics import CreateTopicsRequest
+from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 from klamm.log.disk import RealDisk
 from klamm.log.io_thread import ThreadIo
 from klamm.log.log_dirs import LogDirs
@@ -98,6 +98,7 @@ async def live(kafka: KafkaOnOurs, create: str, *, kill: bool = False) -> Metada
     topic = Creatable(name=create, num_partitions=2, replication_factor=1, assignments=[], configs=[])
     response = node.submit(CreateTopicsRequest(topics=[topic], timeout_ms=1000))
     result = await response if isinstance(response, asyncio.Future) else response
+    assert isinstance(result, CreateTopicsResponse)
     assert result.topics[0].error_code == errors.NONE
     image = node.image
     if kill:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -378,6 +379,31 @@ async def test_throttled_replicas_catch_up_slowly(lab: Lab) -> None:
     assert lab[2].log().log_end_offset == 0
     lab.publish(ConfigRecord(resource_type=4, resource_name="1", name="leader.replication.throttled.rate", value=None))
     await eventually(lambda: lab[2].log().log_end_offset == 5)
+
+
+async def test_a_throttled_follower_catches_up_slowly(lab: Lab) -> None:
+    from klamm.kproto.metadata_records import ConfigRecord
+
+    rate = "follower.replication.throttled.rate"
+    await lab.start(2, replica_fetch_max_bytes="12000")
+    lab.create([1, 2])
+    await lab[2].stop()
+    lab.change(isr=[1])
+    for _ in range(5):
+        await lab[1].produced(batch(1, 10_000))
+    lab.publish(
+        ConfigRecord(resource_type=4, resource_name="", name=rate, value="100"),
+        ConfigRecord(
+            resource_type=2, resource_name="t", name="follower.replication.throttled.replicas", value="0:2,1:1"
+        ),
+    )
+    await lab.start_broker(lab[2])
+    await eventually(lambda: lab[2].log().log_end_offset == 1)
+    await asyncio.sleep(0.3)  # many fetches
+    assert lab[2].log().log_end_offset == 1
+    lab.publish(ConfigRecord(resource_type=4, resource_name="2", name=rate, value="100000000"))
+    await eventually(lambda: lab[2].log().log_end_offset == 5)
+    await eventually(lambda: lab.partition().isr == (1, 2))
 
 
 async def test_before_it_follows_the_metadata_a_broker_denies_no_topic(lab: Lab) -> None:

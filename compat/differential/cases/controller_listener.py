@@ -84,10 +84,10 @@ def topics(run: Run) -> None:
             peer.ask(DeleteTopicsRequest, version, str(names), topic_names=names, timeout_ms=30000)
     for version in peer.versions(DeleteTopicsRequest, low=6):
         first, second = run.topic(), run.topic()
-        for note, name, topic_id in (("by name", first.name, bytes(16)), ("by id", None, second.topic_id),
+        for note, by_name, topic_id in (("by name", first.name, bytes(16)), ("by id", None, second.topic_id),
                                      ("by neither", None, bytes(16)), ("unknown id", None, b"\x11" * 16),
                                      ("by both", second.name, second.topic_id)):  # fmt: skip
-            rows = [{"name": name, "topic_id": topic_id}]
+            rows = [{"name": by_name, "topic_id": topic_id}]
             peer.ask(DeleteTopicsRequest, version, note, topics=rows, timeout_ms=30000)
 
 

@@ -43,7 +43,7 @@ def _bounds(run: Run, topic: Topic) -> list[int]:
 def _filled(run: Run, *timestamps: int, **configs: str) -> Topic:
     """A topic with three batches a segment, one batch of two records for each timestamp."""
     one = len(batch(b"x" * 100, b"y" * 100, key=b"k"))
-    topic = run.topic(internal_segment_bytes=str(3 * one), **configs)
+    topic = run.topic(1, internal_segment_bytes=str(3 * one), **configs)
     for at in timestamps:
         run.produce(topic, batch(b"x" * 100, b"y" * 100, timestamp=at, key=b"k"))
     return topic
