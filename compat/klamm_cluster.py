@@ -101,6 +101,7 @@ class KlammCluster(ClusterTarget):
         node_overrides: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__(directory)
+        self.python = python
         # Topics that are created without a number of replicas have one on both sides.
         given = {"default.replication.factor": "1", **(overrides or {})}
         wanted = Wanted(str(self.directory), nodes, controllers, port=0, profile=PROFILE, given=given)

@@ -36,7 +36,7 @@ class Rates(Subject):
         side.state[self.name] = side.create(4)
 
     def measure(self, side: Side, length: Length) -> Figures:
-        figures = {}
+        figures: Figures = {}
         options = ("-topic", side.state[self.name], "-partitions", 4, "-conns", 4, "-warmup", "500ms")
         for rate in RATES:
             latency = side.load("rate", *options, "-rate", rate, seconds=length.seconds)["latency_us"]

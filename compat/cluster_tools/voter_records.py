@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from klamm.kproto import records
 from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
@@ -24,7 +25,9 @@ def voter_records(data_dir: Path) -> list[str]:
 
 
 def _voters(record: VotersRecord, directories: dict[int, list[bytes]]) -> Iterator[str]:
-    for voter in sorted(record.voters, key=lambda voter: voter.voter_id):
+    # The module has two structs of that name, and mypy takes the outer one.
+    voters = cast("list[VotersRecord.Voter]", record.voters)
+    for voter in sorted(voters, key=lambda voter: voter.voter_id):
         seen = directories.setdefault(voter.voter_id, [])
         if voter.voter_directory_id not in seen:
             seen.append(voter.voter_directory_id)
