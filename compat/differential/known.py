@@ -45,8 +45,7 @@ KNOWN: Sequence[Known] = (
         1,
         "APIs that klamm does not serve",
         "klamm advertises an API when it serves it in full. What is missing from the list are transactions, share "
-        "groups and groups of the new protocol, quotas, ACLs, delegation tokens, SCRAM credentials, reassignments "
-        "and the administration of a quorum of several nodes.",
+        "groups, groups of the new protocol and of Streams, ACLs, delegation tokens and changes of SCRAM credentials.",
         (
             Place("api_versions.*", path=".apiKeys.*"),
             Place("controller_listener.who_is_there", path=".apiKeys.*"),
@@ -211,6 +210,14 @@ KNOWN: Sequence[Known] = (
         "Kafka counts on from the cursor, and where that goes beyond the largest int32 its next cursor is negative, "
         "which it then refuses. klamm goes on with the next topic.",
         (Place("random_requests.DescribeTopicPartitions", note="*'partitionIndex': 2147483647*"),),
+    ),
+    Known(
+        23,
+        "JoinGroup of a consumer whose subscription promises more bytes than it has",
+        "Kafka's coordinator looks for the topics in it, fails with an unexpected exception and never answers; the "
+        "member waits until it gives up. klamm takes such metadata as it takes all other that it cannot read: it hands "
+        "it on to the group's leader.",
+        (Place("subscriptions.unreadable_subscriptions", kafka="no answer"),),
     ),
 )
 

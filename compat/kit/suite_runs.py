@@ -12,7 +12,6 @@ from typing import Any
 
 from compat import providers
 from compat.access import OPEN
-from compat.allow_list import merged
 from compat.external import ExternalTarget
 from compat.kit.pairs import Wanted
 from compat.providers import OwnedTarget
@@ -66,8 +65,7 @@ def _run_one(suite: Suite, broker: OwnedTarget, row: Row, side: str) -> None:
         return
     result = _result(suite, broker)
     if result.failed:
-        again = _result(suite, broker)
-        result = again if BADLY in result.failed else result if BADLY in again.failed else merged(result, again)
+        result = either(result, _result(suite, broker))
     row[side] = {"passed": len(result.passed), "failed": dict(result.failed), "skipped": dict(result.skipped)}
     if side == "target":
         row["lost"], row["gained"] = judge(suite, result)
@@ -78,6 +76,15 @@ def _hindrance(suite: Suite, broker: OwnedTarget) -> str:
         return "the suites' clients have no credentials"
     missing = suite.missing()
     return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+def either(first: Result, second: Result) -> Result:
+    """What passed in one of two runs; not every test can pass twice on the same broker."""
+    if BADLY in first.failed:
+        return second
+    mended = set(second.passed) & first.failed.keys()
+    failed = {name: why for name, why in first.failed.items() if name not in mended}
+    return Result([*first.passed, *sorted(mended)], failed, first.skipped)
 
 
 def _result(suite: Suite, broker: OwnedTarget) -> Result:

@@ -17,7 +17,7 @@ from compat.kit import html, suite_runs, text
 from compat.kit.coverage import Errors
 from compat.kit.gained import add
 from compat.kit.pairs import Wanted
-from compat.suites import Suite
+from compat.suites import Result, Suite
 from klamm.cli.main import main
 from klamm.kproto.messages.fetch import FetchRequest
 from klamm.kproto.messages.vote import VoteRequest
@@ -102,6 +102,14 @@ def test_suites_that_are_on_the_card_are_not_run_again() -> None:
     known = {"suite": "one", "version": "1", "lost": {}, "gained": [], "target": _passed(2), "against": _passed(2)}
     suite = Suite("one", "1", lambda target: pytest.fail("it was run"))
     assert suite_runs.run(Wanted("klamm", "kafka"), [suite], lambda what: None, [known]) == [known]
+
+
+def test_a_test_that_passes_in_one_of_two_runs_passes() -> None:
+    first = Result(["a"], {"b": "late", "c": "wrong"}, {"d": "no"})
+    second = Result(["b"], {"a": "only once on a broker", "c": "still"})
+    both = suite_runs.either(first, second)
+    assert (both.passed, both.failed, both.skipped) == (["a", "b"], {"c": "wrong"}, {"d": "no"})
+    assert suite_runs.either(Result([], {suite_runs.BADLY: "gone"}), second) is second
 
 
 def _passed(count: int) -> dict[str, Any]:

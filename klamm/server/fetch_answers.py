@@ -50,9 +50,16 @@ def diverging_epoch(log: PartitionLog, want: Want) -> Data.EpochEndOffset | None
 
 
 def response(
-    results: Iterable[tuple[Want, Data]], session_id: int, version: int, image: MetadataImage | None, listener: str
+    results: Iterable[tuple[Want, Data]],
+    session_id: int,
+    version: int,
+    image: MetadataImage | None,
+    listener: str | None = None,
 ) -> FetchResponse:
-    """The answer, which `want` of each result remembers; who has asked the wrong broker is told of the right one."""
+    """The answer, which `want` of each result remembers; who has asked the wrong broker is told of the right one.
+
+    `listener`: the one by which clients reach the leaders; None for followers, who are not told addresses.
+    """
     topics: list[Topic] = []
     last: Topic | None = None
     name: str | bytes | None = None
@@ -73,13 +80,13 @@ def response(
 
 
 def _tell_leaders(
-    answer: FetchResponse, lost: list[tuple[Want, Data]], image: MetadataImage | None, listener: str
+    answer: FetchResponse, lost: list[tuple[Want, Data]], image: MetadataImage | None, listener: str | None
 ) -> None:
     nodes: dict[int, FetchResponse.NodeEndpoint] = {}
     for want, data in lost:
         leader_id, leader_epoch = current_leader(image, want.topic, want.index)
         data.current_leader = Data.LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
-        address = address_of(image, leader_id, listener)
+        address = None if listener is None else address_of(image, leader_id, listener)
         if address is not None:
             nodes[leader_id] = FetchResponse.NodeEndpoint(**address._asdict())
     answer.node_endpoints = list(nodes.values())

@@ -32,11 +32,14 @@ class Want:
         "leader_epoch",
         "log_start_offset",
         "max_bytes",
+        "name",
         "topic",
     )
 
     def __init__(self, topic: str | bytes, asked: FetchRequest.FetchTopic.FetchPartition) -> None:
         self.topic = topic
+        self.name: str | None = None
+        """The topic's name, once it has been found by its id."""
         self.index = asked.partition
         self.high_watermark = -1
         self.log_start_offset = -1

@@ -47,7 +47,7 @@ def serve(broker: Broker, context: RequestContext, request: FetchRequest) -> Fet
     session = fetch.session
     if not isinstance(session, FollowerSession) or session.replica_id != replica_id:
         # Nothing is left to fetch; or somebody else's session, which no broker asks for.
-        return response([], fetch.session_id, context.api_version, None, "")
+        return response([], fetch.session_id, context.api_version, None)
     reading = _FollowerFetch(broker, context, request, session, replica_epoch, fetch.incremental)
     return reading.begin(now_ms)
 
@@ -122,7 +122,7 @@ class _FollowerFetch:
         if self._throttled_bytes:
             replicas.leader_quota.record(self._throttled_bytes)
         results = self._results.values()
-        return response(results, session.id, context.api_version, replicas.image, context.listener_name)
+        return response(results, session.id, context.api_version, replicas.image)
 
     def _read(self, *, is_arrival: bool = False, is_stale: bool = False) -> bool:
         """Read what has changed; True when the answer must not wait: enough bytes, or something to act on."""
@@ -175,11 +175,12 @@ class _FollowerFetch:
         except KafkaError as error:
             return missing(want.index, error.code)
         try:
-            if is_stale:
-                raise KafkaError(errors.NOT_LEADER_OR_FOLLOWER, "a fetch of an earlier life of that broker")
             code = partition.check_epoch(max(want.leader_epoch, -1))
             if code:
                 raise KafkaError(code)
+            partition.check_follower(self._session.replica_id, want.leader_epoch)
+            if is_stale:
+                raise KafkaError(errors.NOT_LEADER_OR_FOLLOWER, "a fetch of an earlier life of that broker")
             if is_arrival:
                 want.watch(partition)
             return self._read_log(partition, want, left, is_first, is_arrival)

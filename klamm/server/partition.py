@@ -221,17 +221,26 @@ class Partition(Replica):
             self.replication.min_isr = count
             self.advance()
 
+    def check_follower(self, replica_id: int, leader_epoch: int) -> None:
+        """Raises KafkaError for a broker that the metadata known here gives no replica.
+
+        A right `leader_epoch` says that the broker may know more than this one: UNKNOWN_LEADER_EPOCH. Without one (-1)
+        nobody can tell who is behind: NOT_LEADER_OR_FOLLOWER.
+        """
+        if self.replication is None or replica_id not in self.replication.followers:
+            code = errors.NOT_LEADER_OR_FOLLOWER if leader_epoch < 0 else errors.UNKNOWN_LEADER_EPOCH
+            raise KafkaError(code, f"broker {replica_id} has no replica of this partition")
+
     def follower_fetched(
         self, replica_id: int, offset: int, log_start_offset: int, leader_end: int, broker_epoch: int
     ) -> None:
-        """A follower has everything below `offset`, as its fetch tells. `leader_end`: the log's end as it was read.
+        """A follower (`check_follower`) has everything below `offset`, as its fetch tells.
 
-        Raises KafkaError (UNKNOWN_LEADER_EPOCH) for a broker that the metadata known here gives no replica.
+        `leader_end`: the log's end as it was read.
         """
         replication, surroundings = self.replication, self._surroundings
-        follower = None if replication is None else replication.followers.get(replica_id)
-        if replication is None or surroundings is None or follower is None:
-            raise KafkaError(errors.UNKNOWN_LEADER_EPOCH, f"broker {replica_id} has no replica of this partition")
+        assert replication is not None and surroundings is not None
+        follower = replication.followers[replica_id]
         before, log_start = follower.log_end_offset, follower.log_start_offset
         follower.fetched(offset, log_start_offset, leader_end, surroundings.now_ms(), broker_epoch)
         if replica_id not in replication.isr:

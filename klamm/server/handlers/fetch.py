@@ -72,9 +72,10 @@ class _Reading:
             try:
                 partition = self._find(want)
             except KafkaError as error:
-                absent.append((want, missing(want.index, error.code)))
+                absent.append((want, self._absent(want, error.code)))
                 urgent = True
                 continue
+            want.name = partition.topic
             data = self._read_partition(partition, want, left, total == 0)
             size = len(data.records) if data.records else 0
             total += size
@@ -95,6 +96,15 @@ class _Reading:
         absent.sort(key=lambda row: row[1].error_code != errors.UNKNOWN_TOPIC_ID)
         self._results = results + absent
         return urgent or total >= request.min_bytes
+
+    def _absent(self, want: Want, code: int) -> Data:
+        """A session goes by the name that an id stood for: that topic is gone, or another one has its name now."""
+        if code != errors.UNKNOWN_TOPIC_ID or want.name is None:
+            return missing(want.index, code)
+        image = self._broker.replicas.image
+        if image is not None and want.name in image.topics.by_name:
+            return unreadable(want.index, errors.INCONSISTENT_TOPIC_ID)
+        return missing(want.index, errors.UNKNOWN_TOPIC_OR_PARTITION)
 
     def _read_partition(self, partition: Replica, want: Want, left: int, first: bool) -> Data:
         try:

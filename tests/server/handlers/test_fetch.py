@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from klamm.kproto import errors, records
+from klamm.kproto.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from klamm.kproto.messages.fetch import FetchRequest, FetchResponse
 from klamm.kproto.messages.metadata import MetadataRequest, MetadataResponse
 from klamm.kproto.messages.produce import ProduceRequest, ProduceResponse
@@ -89,3 +90,40 @@ def test_an_isolation_level_that_does_not_exist(wire: WireClient) -> None:
 
 def test_a_session_may_begin_empty(wire: WireClient) -> None:
     assert ask(wire, session_id=0, session_epoch=0).session_id != 0
+
+
+def test_followers_that_are_none(wire: WireClient) -> None:
+    # With the right epoch it may know of a replica that the leader does not know of yet.
+    answer = ask(wire, want("t", current_leader_epoch=0), replica_id=7)
+    assert codes(answer) == [("t", errors.UNKNOWN_LEADER_EPOCH)]
+    assert codes(ask(wire, want("t"), replica_id=7)) == [("t", errors.NOT_LEADER_OR_FOLLOWER)]
+    state = FetchRequest.ReplicaState(replica_id=7, replica_epoch=0)
+    (known,) = wire.ask(MetadataRequest(topics=[Asked(name="t")]), 12, MetadataResponse).topics
+    row = Topic.FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=9)
+    asked = [Topic(topic_id=known.topic_id, partitions=[row])]
+    answer = wire.ask(FetchRequest(max_wait_ms=0, topics=asked, replica_state=state), 16, FetchResponse)
+    (partition,) = answer.responses[0].partitions
+    assert partition.error_code == errors.NOT_LEADER_OR_FOLLOWER
+    assert partition.current_leader.leader_id >= 0
+    assert answer.node_endpoints == []  # followers know their leaders' addresses by the metadata
+
+
+def test_a_session_goes_by_the_name_that_an_id_stood_for(cluster: Cluster, wire: WireClient) -> None:
+    cluster.create_topic("replaced", partitions=1)
+    (known,) = wire.ask(MetadataRequest(topics=[Asked(name="replaced")]), 12, MetadataResponse).topics
+    row = Topic.FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=9)
+    asked = [Topic(topic_id=known.topic_id, partitions=[row])]
+    begun = wire.ask(FetchRequest(max_wait_ms=0, topics=asked, session_epoch=0), 13, FetchResponse)
+
+    def seen(epoch: int) -> list[int]:
+        request = FetchRequest(max_wait_ms=0, topics=[], session_id=begun.session_id, session_epoch=epoch)
+        return [p.error_code for t in wire.ask(request, 13, FetchResponse).responses for p in t.partitions]
+
+    wire.ask(DeleteTopicsRequest(topic_names=["replaced"], timeout_ms=1000), 5, DeleteTopicsResponse)
+    cluster.create_topic("later", partitions=1)  # when that is there, the other one is gone
+    assert seen(1) == [errors.UNKNOWN_TOPIC_OR_PARTITION]
+    cluster.create_topic("replaced", partitions=1)
+    assert seen(2) == [errors.INCONSISTENT_TOPIC_ID]
+    # Without a session nobody remembers the name.
+    answer = wire.ask(FetchRequest(max_wait_ms=0, topics=asked), 13, FetchResponse)
+    assert [p.error_code for t in answer.responses for p in t.partitions] == [errors.UNKNOWN_TOPIC_ID]
