@@ -131,7 +131,7 @@ def planned(wanted: Wanted, nodes: Sequence[LocalNode] | None = None) -> Planned
             profile=wanted.profile,
             properties=[Property(name, value, 0) for name, value in settings.items()],
             environ=wanted.environ,
-            overrides=wanted.overrides,
+            overrides={**wanted.overrides, **one.node.overrides},
         )
         found.append((one, settings))
     return found

@@ -96,6 +96,6 @@ def command_of(args: argparse.Namespace, node: ClusterNode, ready_file: str, pip
     command = [sys.executable, "-m", "klamm", "start", "--config", node.settings_file, "--profile", args.profile]
     command += ["--ready-file", ready_file, "--log-format", args.log_format, "--log-level", args.log_level]
     command += ["--end-with", str(pipe)]
-    for override in args.override:
+    for override in (*args.override, *(f"{name}={value}" for name, value in node.node.overrides.items())):
         command += ["--override", override]
     return command + (["--memory"] if args.memory else [])

@@ -8,6 +8,8 @@ import pytest
 
 from klamm.cli import cluster_directories
 from klamm.cli.cluster_directories import ClusterNode, Wanted, prepare
+from klamm.cli.main import parser
+from klamm.cli.start_cluster import command_of
 from klamm.log.disk import RealDisk
 from klamm.log.meta_properties import MetaProperties, read
 from klamm.metadata.raft.voters import VoterSet
@@ -45,6 +47,19 @@ def test_brokers_apart_from_controllers_are_no_voters(tmp_path: Path) -> None:
     assert [one.node.roles for one in nodes] == [("broker",), ("broker",), ("controller",)]
     assert [voters(one) is None for one in nodes] == [True, True, False]
     assert {identity(one).cluster_id for one in nodes} == {"MkU3OEVBNTcwNTJENDM2Qg"}
+
+
+@pytest.mark.parametrize("how", ["given", "overrides", "environ"])
+def test_only_controllers_join_a_quorum_by_themselves(tmp_path: Path, how: str) -> None:
+    name = "controller.quorum.auto.join.enable"
+    key = "KAFKA_CONTROLLER_QUORUM_AUTO_JOIN_ENABLE" if how == "environ" else name
+    wanted = Wanted(str(tmp_path), 1, 1, port=0)._replace(**{how: {key: "true"}})  # type: ignore[arg-type]
+    broker, controller = prepare(wanted)
+    assert f"{name}=false" in Path(broker.settings_file).read_text().splitlines()
+    assert f"{name}=false" not in Path(controller.settings_file).read_text().splitlines()
+    args = parser("start").parse_args(["start", "--override", f"{name}=true"])
+    assert command_of(args, broker, "ready", 0)[-2:] == ["--override", f"{name}=false"]
+    assert command_of(args, controller, "ready", 0)[-2:] == ["--override", f"{name}=true"]
 
 
 def test_ports_follow_each_other(tmp_path: Path) -> None:

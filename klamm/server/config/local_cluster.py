@@ -26,6 +26,10 @@ RESERVED: Final = (
 """Settings that differ from node to node or name the others: not the user's to give."""
 
 
+OF_CONTROLLERS: Final = {"controller.quorum.auto.join.enable": "false"}
+"""What a node that is only broker must say of settings that are given to all nodes, but are for controllers alone."""
+
+
 class LocalNode(NamedTuple):
     """`port` is that of the clients' listener, `controller_port` of the other nodes'; 0 where there is none."""
 
@@ -45,6 +49,11 @@ class LocalNode(NamedTuple):
         """Where clients find a broker, and the others a controller."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port else self.quorum_address
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """What is so on this node, whatever is wanted of all."""
+        return {} if self.controller_port else OF_CONTROLLERS
 
     @property
     def quorum_address(self) -> str:
@@ -90,6 +99,7 @@ def settings_of(
         "share.coordinator.state.topic.replication.factor": replicas,
         "share.coordinator.state.topic.min.isr": in_sync,
         **given,
+        **node.overrides,
         "process.roles": ",".join(node.roles),
         "node.id": str(node.node_id),
         "controller.listener.names": CONTROLLER,
