@@ -49,7 +49,10 @@ LAYOUTS: Final[dict[str, Layout]] = {
             voters.voters, voters.a_late_controller, voters.a_controller_that_moves, voters.a_new_disk,
             voters.records_of_voters, voters.without_the_leader,
         ),
-        settings={"metadata.log.max.record.bytes.between.snapshots": "3000"},
+        settings={
+            "metadata.log.max.record.bytes.between.snapshots": "3000",
+            "controller.quorum.fetch.snapshot.max.bytes": "700",  # a snapshot comes in several pieces
+        },
         late=frozenset({voters.LATE}),
     ),
     "static": Layout(

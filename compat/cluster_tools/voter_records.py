@@ -1,4 +1,4 @@
-"""The voter sets in the metadata log of one node: a line for each control record that tells of them."""
+"""What the metadata log of one node tells of the quorum: its voter sets, and who elected the last leader."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import cast
 
 from klamm.kproto import records
-from klamm.kproto.control_records import KRaftVersionRecord, VotersRecord
+from klamm.kproto.control_records import KRaftVersionRecord, LeaderChangeMessage, VotersRecord
+
+_LOG = "__cluster_metadata-0"
 
 
 def voter_records(data_dir: Path) -> list[str]:
     """In the order of the log. Directories of one node are its 1st, 2nd, ..., as they first appear."""
     directories: dict[int, list[bytes]] = {}
     told = []
-    for kind, body in _control_records(data_dir / "__cluster_metadata-0"):
+    for kind, body in _control_records(data_dir / _LOG):
         if kind == records.CONTROL_KRAFT_VERSION:
             version = KRaftVersionRecord.decode(body, 0)
             told.append(f"kraft.version {version.k_raft_version}, version {version.version}")
@@ -22,6 +24,17 @@ def voter_records(data_dir: Path) -> list[str]:
             voters = VotersRecord.decode(body, 0)
             told.append(f"voters, version {voters.version}: " + "; ".join(_voters(voters, directories)))
     return told
+
+
+def last_leader(data_dir: Path) -> str:
+    """The last LeaderChange, without the leader: the voters and those that voted for him."""
+    bodies = [body for kind, body in _control_records(data_dir / _LOG) if kind == records.CONTROL_LEADER_CHANGE]
+    change = LeaderChangeMessage.decode(bodies[-1], 0)
+    # Kafka has them in sets, hence in any order.
+    voters, granting = (
+        ",".join(sorted(str(voter.voter_id) for voter in rows)) for rows in (change.voters, change.granting_voters)
+    )
+    return f"leader change, version {change.version}: {granting} of {voters}"
 
 
 def _voters(record: VotersRecord, directories: dict[int, list[bytes]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from compat.cluster import NodeTarget
 from compat.cluster_tools.story import BROKERS, CONTROLLERS, Story
-from compat.cluster_tools.voter_records import voter_records
+from compat.cluster_tools.voter_records import last_leader, voter_records
 
 FIRST, SPARE, JOINER, LATE = 101, 102, 103, 104
 """The first voter; controllers that do not vote in the beginning: one of them joins by itself (`auto.join`), one is
@@ -108,6 +108,8 @@ def without_the_leader(story: Story) -> None:
     story.settle("another leads", lambda: story.quorum().get("LeaderId", str(leader)) != str(leader))
     tell("kafka-topics", "--create", "--topic", "after-the-leader", "--partitions", 2)
     tell("kafka-topics", "--list")
+    next_leader = _leader(story)
+    story.found("how the next leader was elected", last_leader(story.cluster.data_dir(next_leader)))
 
 
 def kraft_version(story: Story) -> None:
