@@ -16,6 +16,7 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.log import checkpoint, recovery, upkeep
 from klamm.log.dir_identity import identify, open_all
+from klamm.log.directory_choice import candidates
 from klamm.log.io_thread import Completion
 from klamm.log.leftovers import begin_delete, leave_alone, make_stray
 from klamm.log.loading import METADATA_TOPIC, Belongs, Loading, Progress, plan_directories
@@ -106,6 +107,8 @@ class LogDirs:
         self._leaving: dict[TopicPartition, PartitionLog] = {}
         self._gone: dict[LogDir, set[TopicPartition]] = {directory: set() for directory in self.directories}
         """Partitions that are not there any more, and of which a directory's checkpoints may still tell."""
+        self.cordoned: frozenset[str] = frozenset()
+        """Paths of the directories that new partitions are to keep away from (KIP-1066)."""
         self.metadata_log: PartitionLog | None = None
         self.cleaner: LogCleaner | None = None
         """Who compacts; it is told what happens to logs, and closed with them."""
@@ -171,6 +174,11 @@ class LogDirs:
     def registered_ids(self) -> list[bytes]:
         """The ids of the directories that serve partitions, in Kafka's order: as two signed numbers."""
         return sorted((self.directory_ids[directory.path] for directory in self.online), key=_signed)
+
+    @property
+    def cordoned_ids(self) -> list[bytes]:
+        """The ids of the directories that are cordoned, as `registered_ids`."""
+        return sorted((self.directory_ids[d.path] for d in self.online if d.path in self.cordoned), key=_signed)
 
     def take_clean_shutdowns(self) -> dict[str, bool]:
         """Which directories were stopped cleanly, by path; their notes are removed when this is first asked."""
@@ -364,16 +372,10 @@ class LogDirs:
         raise KafkaError(errors.KAFKA_STORAGE_ERROR, f"no log directory is online that could take {topic}-{partition}")
 
     def _candidates(self, online: list[LogDir], directory_id: bytes | None) -> list[LogDir]:
-        """Where a new partition may go, best first: where it is asked for, else where the fewest are."""
+        """Where a new partition may go, best first: where it is asked for, else by `directory_choice`."""
         if directory_id is not None:
             return [d for d in online if self.directory_ids.get(d.path) == directory_id]
-        if len(online) == 1:
-            return online
-        counts = {directory.path: 0 for directory in online}
-        for log in (*self.logs.values(), *self.futures.values()):
-            if log.log_dir.path in counts:
-                counts[log.log_dir.path] += 1
-        return sorted(online, key=lambda directory: counts[directory.path])
+        return candidates(online, self.cordoned, (*self.logs.values(), *self.futures.values()))
 
     def directory_id_of(self, topic: str, partition: int) -> bytes | None:
         """The id of the directory that a partition's log is in; None when it is not here."""

@@ -67,6 +67,8 @@ class BrokerLifecycle:
         self._registration_timeout_ms = registration_timeout_ms
         self._is_fenced = True
         self._is_stopping = False
+        self._is_news = False
+        """The next heartbeat has something to tell that came while one was under way."""
         self._timer: Timer | None = None
         self._beat: asyncio.Task[None] | None = None
 
@@ -114,7 +116,7 @@ class BrokerLifecycle:
         """This broker is ready to serve: it may lead partitions from now on. Done when the controller knows it."""
         while self._is_fenced:
             try:
-                response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._request_timeout_ms)
+                response = await self._send(self._heartbeat(), self._request_timeout_ms)
                 self._is_fenced = response.is_fenced
             except KafkaError as error:
                 _logger.warning("the controller does not unfence this broker yet: %s", error)
@@ -137,7 +139,7 @@ class BrokerLifecycle:
         began_ms = self._clock.monotonic_ms()
         wait_ms = self._heartbeat_ms
         try:
-            response = await self._send(self._heartbeat(cordoned_log_dirs=[]), self._request_timeout_ms)
+            response = await self._send(self._heartbeat(), self._request_timeout_ms)
             if response.is_fenced != self._is_fenced:
                 self._is_fenced = response.is_fenced
                 _logger.info("this broker is %s", "fenced" if response.is_fenced else "unfenced")
@@ -145,7 +147,17 @@ class BrokerLifecycle:
                 wait_ms = min(wait_ms, _REGISTRATION_RETRY_MS)
         except KafkaError as error:
             _logger.warning("the controller does not take the heartbeat: %s", error)
+        if self._is_news:
+            self._is_news, wait_ms = False, 0
         self._schedule(max(wait_ms - (self._clock.monotonic_ms() - began_ms), 0))
+
+    def tell_at_once(self) -> None:
+        """What heartbeats tell has changed. Before the first one there is no need to."""
+        if self._beat is not None and not self._beat.done():
+            self._is_news = True
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._schedule(0)
 
     async def report_offline(self, directory_ids: Sequence[bytes]) -> None:
         """Tell that directories of this broker have failed. Raises KafkaError."""
@@ -177,16 +189,15 @@ class BrokerLifecycle:
 
     # -- heartbeats --
 
-    def _heartbeat(
-        self, *, want_shut_down: bool = False, cordoned_log_dirs: list[bytes] | None = None
-    ) -> BrokerHeartbeatRequest:
+    def _heartbeat(self, *, want_shut_down: bool = False) -> BrokerHeartbeatRequest:
+        is_cordoning = features.is_cordoned_log_dirs_supported(self._metadata.image.metadata_version)
         return BrokerHeartbeatRequest(
             broker_id=self._metadata.storage.node_id,
             broker_epoch=self.broker_epoch,
             current_metadata_offset=self._metadata.current_offset,
             want_fence=False,
             want_shut_down=want_shut_down,
-            cordoned_log_dirs=cordoned_log_dirs,
+            cordoned_log_dirs=self._log_dirs.cordoned_ids if is_cordoning else None,
         )
 
     async def _send(self, request: BrokerHeartbeatRequest, timeout_ms: float | None = None) -> BrokerHeartbeatResponse:

@@ -75,10 +75,13 @@ class LogDirMoves:
         key = topic, index
         if len(topic.encode()) + len(f"-{index}") + _SUFFIX_BYTES > _NAME_BYTES_MAX:
             return errors.INVALID_TOPIC_EXCEPTION
-        target = next((d for d in self._log_dirs.online if d.path == path), None)
+        target = next((d for d in self._log_dirs.directories if d.path == path and d.holds_partitions), None)
         if target is None:
-            is_known = path in self._log_dirs.directory_ids
-            return errors.KAFKA_STORAGE_ERROR if is_known else errors.LOG_DIR_NOT_FOUND
+            return errors.LOG_DIR_NOT_FOUND
+        if target.failure is not None:
+            return errors.KAFKA_STORAGE_ERROR
+        if path in self._log_dirs.cordoned:
+            return errors.INVALID_REPLICA_ASSIGNMENT
         known = self._moves.get(key)
         if known is not None and known.future.log_dir is not target:
             self.forget(topic, index)

@@ -38,7 +38,7 @@ from klamm.server.dispatch import Dispatcher
 from klamm.server.fetch_sessions import FetchSessions
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
-from klamm.server.node_settings import controller_endpoints, is_standalone, metadata_settings
+from klamm.server.node_settings import controller_endpoints, cordoned_paths, is_standalone, metadata_settings
 from klamm.server.partition import Partition
 from klamm.server.producer_ids import ProducerIds
 from klamm.server.replica_surroundings import ReplicationPorts
@@ -211,6 +211,7 @@ class Node:
         # Before it has read its own registration a broker may stand in the metadata as what it was before it died.
         await self.metadata.reached(lifecycle.broker_epoch)
         self._is_serving = True
+        self._cordon(self.metadata.image)
         self.broker.replicas.start(self.metadata.image)
         await lifecycle.unfence()
         # Not before, as in Kafka: clients would be told that there are no brokers and no leaders, and may believe it.
@@ -296,9 +297,18 @@ class Node:
         broker.replicas.publish(delta, image)
         if any(resource_type == BROKER_RESOURCE for resource_type, _ in delta.configs or ()):
             self._cleaner.reconfigure(cleaner_settings(broker.settings, image))
+            self._cordon(image)
         if delta.topics is not None and delta.topics.deleted_topics:
             names = [topic.name for topic in delta.topics.deleted_topics.values()]
             broker.groups.on_topics_deleted([name for name in names if name not in image.topics.by_name])
+
+    def _cordon(self, image: MetadataImage) -> None:
+        """Go by `cordoned.log.dirs`."""
+        paths = cordoned_paths(self.broker.settings, image, self.config.log_dirs)
+        if paths != self.log_dirs.cordoned:
+            self.log_dirs.cordoned = paths
+            if self._lifecycle is not None:
+                self._lifecycle.tell_at_once()
 
     def _on_leadership(self, partition: Partition, leads: bool) -> None:
         if partition.topic != GROUP_METADATA_TOPIC:
@@ -426,6 +436,8 @@ class Node:
             return
         self._has_left = True
         self.broker.groups.close()
+        if not self.config.bool("controlled.shutdown.enable"):
+            return  # what it leads is without a leader until the controller misses its heartbeats
         try:
             await self._lifecycle.controlled_shutdown()
         except KafkaError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from klamm.metadata.controller.elections import ElectionSettings
@@ -15,7 +15,9 @@ from klamm.metadata.snapshots import SnapshotSettings
 from klamm.server.config.listeners import SECURITY_PROTOCOLS
 
 if TYPE_CHECKING:
+    from klamm.metadata.image.image import MetadataImage
     from klamm.server.config.broker_config import BrokerConfig
+    from klamm.server.settings import Settings
 
 
 def is_standalone(config: BrokerConfig) -> bool:
@@ -42,6 +44,13 @@ def controller_endpoints(config: BrokerConfig, drawn: Mapping[str, int] | None =
         for e in config.listeners.advertised_controller
         if e.name in bound and (port := e.port or (drawn or {}).get(e.name, 0))
     )
+
+
+def cordoned_paths(settings: Settings, image: MetadataImage, log_dirs: Iterable[str]) -> frozenset[str]:
+    """`cordoned.log.dirs` as it is in force; `*` stands for all of `log_dirs`."""
+    value = settings.broker(image, "cordoned.log.dirs")
+    assert isinstance(value, tuple)
+    return frozenset(log_dirs if value == ("*",) else value)
 
 
 def metadata_settings(config: BrokerConfig) -> MetadataSettings:

@@ -12,9 +12,12 @@ from klamm.kproto import errors
 from klamm.kproto.errors import KafkaError
 from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest, BrokerRegistrationResponse
 from klamm.kproto.schema import Message
+from klamm.log.memory_disk import MemoryDisk
 from klamm.reply import Reply
 from klamm.seams import SeededEntropy
 from klamm.server.broker_lifecycle import BrokerLifecycle
+from klamm.server.config.broker_config import BrokerConfig
+from klamm.server.node import Node
 
 
 class Clock:
@@ -82,3 +85,18 @@ async def test_registration_is_given_up_in_time() -> None:
         await lifecycle(controller).register([])
     assert caught.value.code == errors.REQUEST_TIMED_OUT
     assert 59_000 <= controller.clock.now_ms <= 61_000
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+async def test_a_controlled_shutdown_can_be_spared(is_enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def controlled_shutdown(lifecycle: BrokerLifecycle) -> None:
+        asked.append(lifecycle)
+
+    monkeypatch.setattr(BrokerLifecycle, "controlled_shutdown", controlled_shutdown)
+    overrides = {"listeners": "PLAINTEXT://127.0.0.1:0", "controlled.shutdown.enable": str(is_enabled).lower()}
+    node = Node(BrokerConfig.load(profile="test", overrides=overrides), disk=MemoryDisk())
+    await node.start()
+    await node.stop()
+    assert bool(asked) is is_enabled

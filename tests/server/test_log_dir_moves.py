@@ -204,6 +204,19 @@ async def test_a_replica_that_comes_back_is_not_judged_by_what_was_there_before(
     assert checkpoint.read_offsets(lab[1].disk, points) == {}
 
 
+async def test_a_target_that_fails_ends_the_move(lab: Lab) -> None:
+    await lab.start(1, dirs=("/a", "/b"))
+    lab.create([1])
+    target = await held_up(lab)
+    broken = next(directory for directory in lab[1].log_dirs.directories if directory.path == target)
+    broken.fail(OSError(5, "broken"))
+    await eventually(lambda: lab[1].replicas.moves.futures() == [])
+    assert lab[1].log_dirs.futures == {}
+    assert (await lab[1].produced(batch(1))).base_offset == 5
+    assert move(lab[1], target) == errors.KAFKA_STORAGE_ERROR
+    lab[1].log_dirs.checkpoint_recovery_points()
+
+
 async def test_refusals(lab: Lab) -> None:
     await lab.start(1, dirs=("/a", "/b"))
     lab.create([1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from klamm.kproto import errors
 from klamm.kproto.messages.describe_log_dirs import DescribeLogDirsRequest, DescribeLogDirsResponse
+from klamm.metadata.features import is_cordoned_log_dirs_supported
 from klamm.server.broker import Broker
 from klamm.server.request import RequestContext
 
@@ -17,6 +18,7 @@ Topic = Result.DescribeLogDirsTopic
 
 def handle(broker: Broker, context: RequestContext, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
     asked = None if request.topics is None else {(t.topic, i) for t in request.topics for i in t.partitions}
+    is_cordoning = is_cordoned_log_dirs_supported(broker.metadata.image.metadata_version)
     results = []
     for directory in broker.log_dirs.describe():
         topics: dict[str, Topic] = {}
@@ -46,6 +48,7 @@ def handle(broker: Broker, context: RequestContext, request: DescribeLogDirsRequ
                 topics=list(topics.values()),
                 total_bytes=directory.total_bytes,
                 usable_bytes=directory.usable_bytes,
+                is_cordoned=is_cordoning and directory.path in broker.log_dirs.cordoned,
             )
         )
     return DescribeLogDirsResponse(throttle_time_ms=0, error_code=errors.NONE, results=results)
