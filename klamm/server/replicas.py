@@ -100,6 +100,19 @@ class Replicas:
             raise KafkaError(self._why_not(topic, index))
         return found
 
+    def at_epoch(self, topic: str, index: int, leader_epoch: int) -> Partition:
+        """The partition that this broker leads, in that epoch (-1: any). Raises KafkaError as `get` does, or 74 or 75.
+
+        The epoch comes before leadership: a follower knows it as well.
+        """
+        found = self._by_name.get((topic, index))
+        replica = found or self._followed_by_name.get((topic, index))
+        if replica is not None and (code := replica.check_epoch(leader_epoch)):
+            raise KafkaError(code)
+        if found is None:
+            raise KafkaError(self._why_not(topic, index))
+        return found
+
     def by_id(self, topic_id: bytes, index: int) -> Partition:
         """The partition that this broker leads. Raises KafkaError 100, 3, 6 or 56."""
         found = self._by_id.get((topic_id, index))

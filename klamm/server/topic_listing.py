@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from klamm.kproto import errors
@@ -41,6 +42,16 @@ def controller_for_clients(cluster: ClusterImage, listener_name: str, controller
     """
     serving = [b.broker_id for b in broker_addresses(cluster, listener_name)]
     return next((i for i in (controller_id, own_id, *serving) if i in serving), -1)
+
+
+def on_listener(cluster: ClusterImage, broker_ids: Iterable[int], listener_name: str) -> list[int]:
+    """Those of the brokers that are alive and have the client's listener."""
+    found = []
+    for broker_id in broker_ids:
+        broker = cluster.brokers.get(broker_id)
+        if broker is not None and not broker.fenced and listener_name in broker.listeners:
+            found.append(broker_id)
+    return found
 
 
 def leader_error(cluster: ClusterImage, partition: PartitionRegistration, listener_name: str) -> int:

@@ -324,6 +324,21 @@ async def test_old_consumers_read_from_leaders_only(lab: Lab) -> None:
     assert (await lab[2].fetched(0, version=10)).error_code == errors.NOT_LEADER_OR_FOLLOWER
 
 
+async def test_a_follower_knows_the_epoch_before_it_says_that_it_does_not_lead(lab: Lab) -> None:
+    await lab.start(2)
+    lab.create([1, 2])
+    replicas = lab[2].broker.replicas
+    assert replicas.readable(TOPIC, 0).leader_epoch == 0
+    for epoch, code in ((-1, errors.NOT_LEADER_OR_FOLLOWER), (0, errors.NOT_LEADER_OR_FOLLOWER),
+                        (5, errors.UNKNOWN_LEADER_EPOCH), (-2, errors.FENCED_LEADER_EPOCH)):  # fmt: skip
+        with pytest.raises(KafkaError) as refused:
+            replicas.at_epoch(TOPIC, 0, epoch)
+        assert refused.value.code == code
+    assert lab[1].broker.replicas.at_epoch(TOPIC, 0, 0).leader_epoch == 0
+    data = await lab[2].fetched(0, version=10)
+    assert data.aborted_transactions is None  # it is here, and cannot be read
+
+
 async def test_a_consumer_is_sent_to_its_rack(lab: Lab) -> None:
     selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
     await lab.start(3, ["a", "b", "c"], replica_selector_class=selector)

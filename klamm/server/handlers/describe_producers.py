@@ -1,4 +1,4 @@
-"""DescribeProducers v0 (KIP-664): the producers that a partition's leader remembers."""
+"""DescribeProducers v0 (KIP-664): the producers that a partition's replica here remembers; followers answer, too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def handle(broker: Broker, context: RequestContext, request: DescribeProducersRe
 
 
 def _producers(broker: Broker, topic: str, index: int) -> list[Result.ProducerState]:
-    producers = broker.replicas.get(topic, index).log.producers.producers
+    producers = broker.replicas.readable(topic, index).log.producers.producers
     return [
         Result.ProducerState(
             producer_id=entry.producer_id,

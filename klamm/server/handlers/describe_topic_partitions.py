@@ -81,11 +81,11 @@ def _refuse(request: DescribeTopicPartitionsRequest, code: int) -> DescribeTopic
 
 
 def _partition(cluster: ClusterImage, index: int, partition: PartitionRegistration, listener_name: str) -> Partition:
-    code = leader_error(cluster, partition, listener_name)
+    # That nobody leads is no error here, other than in Metadata.
     return Partition(
-        error_code=code,
+        error_code=errors.NONE,
         partition_index=index,
-        leader_id=-1 if code else partition.leader,
+        leader_id=-1 if leader_error(cluster, partition, listener_name) else partition.leader,
         leader_epoch=partition.leader_epoch,
         replica_nodes=list(partition.replicas),
         isr_nodes=list(partition.isr),

@@ -25,6 +25,7 @@ from klamm.server.replica import Replica
 from klamm.server.request import RequestContext
 
 _READ_FROM_FOLLOWERS_SINCE = 11
+_NOT_THERE = frozenset({errors.UNKNOWN_TOPIC_OR_PARTITION, errors.UNKNOWN_TOPIC_ID})
 NOTHING = FetchData(b"")
 
 
@@ -72,7 +73,11 @@ class _Reading:
             try:
                 partition = self._find(want)
             except KafkaError as error:
-                absent.append((want, self._absent(want, error.code)))
+                code = self._code(want, error.code)
+                if code in _NOT_THERE:
+                    absent.append((want, missing(want.index, code)))
+                else:
+                    results.append((want, unreadable(want.index, code)))
                 urgent = True
                 continue
             want.name = partition.topic
@@ -97,14 +102,13 @@ class _Reading:
         self._results = results + absent
         return urgent or total >= request.min_bytes
 
-    def _absent(self, want: Want, code: int) -> Data:
+    def _code(self, want: Want, code: int) -> int:
         """A session goes by the name that an id stood for: that topic is gone, or another one has its name now."""
         if code != errors.UNKNOWN_TOPIC_ID or want.name is None:
-            return missing(want.index, code)
+            return code
         image = self._broker.replicas.image
-        if image is not None and want.name in image.topics.by_name:
-            return unreadable(want.index, errors.INCONSISTENT_TOPIC_ID)
-        return missing(want.index, errors.UNKNOWN_TOPIC_OR_PARTITION)
+        is_replaced = image is not None and want.name in image.topics.by_name
+        return errors.INCONSISTENT_TOPIC_ID if is_replaced else errors.UNKNOWN_TOPIC_OR_PARTITION
 
     def _read_partition(self, partition: Replica, want: Want, left: int, first: bool) -> Data:
         try:
@@ -147,7 +151,7 @@ class _Reading:
         if self._context.api_version >= _READ_FROM_FOLLOWERS_SINCE:
             return replicas.readable(want.topic, want.index)
         assert isinstance(want.topic, str)
-        return replicas.get(want.topic, want.index)
+        return replicas.at_epoch(want.topic, want.index, max(want.leader_epoch, -1))
 
     def _data(self, want: Want, partition: Replica, found: FetchData) -> Data:
         log = partition.log

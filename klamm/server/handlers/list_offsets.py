@@ -45,10 +45,8 @@ def handle(broker: Broker, context: RequestContext, request: ListOffsetsRequest)
                     raise KafkaError(errors.INVALID_REQUEST, "a partition that is asked for twice")
                 if context.api_version < _SINCE.get(asked.timestamp, 0) or asked.timestamp < EARLIEST_PENDING_UPLOAD:
                     raise KafkaError(errors.UNSUPPORTED_VERSION)
-                partition = broker.replicas.get(topic.name, asked.partition_index)
-                code = partition.check_epoch(asked.current_leader_epoch)
-                if code:
-                    raise KafkaError(code)
+                epoch = asked.current_leader_epoch
+                partition = broker.replicas.at_epoch(topic.name, asked.partition_index, epoch)
                 end = _visible_end(partition, request)
                 found = _look_up(partition, asked.timestamp, end, context.api_version)
                 result.timestamp, result.offset = found[:2]

@@ -31,6 +31,7 @@ from klamm.server.topic_listing import (
     controller_for_clients,
     leader_error,
     offline_replicas,
+    on_listener,
 )
 
 Topic = MetadataResponse.MetadataResponseTopic
@@ -187,12 +188,20 @@ def _partition(partition: PartitionRegistration, cluster: ClusterImage, version:
     code = leader_error(cluster, partition, listener)
     if code == errors.LISTENER_NOT_FOUND and version < 6:
         code = errors.LEADER_NOT_AVAILABLE
+    leader_id = -1 if code else partition.leader
+    replicas, isr = list(partition.replicas), list(partition.isr)
+    if version == 0:
+        # Clients of that age take only nodes that are among the brokers; they are told that some are missing.
+        alive, alive_isr = on_listener(cluster, replicas, listener), on_listener(cluster, isr, listener)
+        if not code and (len(alive) < len(replicas) or len(alive_isr) < len(isr)):
+            code = errors.REPLICA_NOT_AVAILABLE
+        replicas, isr = alive, alive_isr
     return Partition(
         error_code=code,
         partition_index=0,
-        leader_id=-1 if code else partition.leader,
+        leader_id=leader_id,
         leader_epoch=partition.leader_epoch,
-        replica_nodes=list(partition.replicas),
-        isr_nodes=list(partition.isr),
+        replica_nodes=replicas,
+        isr_nodes=isr,
         offline_replicas=offline_replicas(cluster, partition),
     )

@@ -24,10 +24,7 @@ def handle(
             result = Result(error_code=errors.NONE, partition=asked.partition)
             results.append(result)
             try:
-                partition = broker.replicas.get(topic.topic, asked.partition)
-                code = partition.check_epoch(asked.current_leader_epoch)
-                if code:
-                    raise KafkaError(code)
+                partition = broker.replicas.at_epoch(topic.topic, asked.partition, asked.current_leader_epoch)
                 result.leader_epoch, result.end_offset = partition.end_offset_for_epoch(asked.leader_epoch)
             except KafkaError as error:
                 result.error_code = error.code

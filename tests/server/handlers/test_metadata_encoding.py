@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klamm.kproto import errors
 from klamm.kproto.codec import encode_struct
 from klamm.kproto.messages.metadata import MetadataResponse
 from klamm.kproto.uuids import UNASSIGNED_DIR
@@ -56,3 +57,27 @@ def test_pieces_make_the_whole(version: int, runs: list[tuple[PartitionRegistrat
         described.partition_index = index
         whole.partitions.append(described)
     assert encode_struct(MetadataResponse, pieces, version) == encode_struct(MetadataResponse, whole, version)
+
+
+def partition(leader: int, *replicas: int) -> PartitionRegistration:
+    return PartitionRegistration(
+        replicas=replicas,
+        directories=(UNASSIGNED_DIR,) * len(replicas),
+        isr=replicas[:1],
+        removing_replicas=(),
+        adding_replicas=(),
+        leader=leader,
+        leader_recovery_state=0,
+        leader_epoch=0,
+        partition_epoch=0,
+    )
+
+
+def test_clients_of_version_0_are_told_of_nodes_that_are_there() -> None:
+    shown = metadata._partition(partition(1, 1, 3, 4), CLUSTER, 0, LISTENER)
+    assert (shown.error_code, shown.leader_id) == (errors.REPLICA_NOT_AVAILABLE, 1)
+    assert (shown.replica_nodes, shown.isr_nodes) == ([1], [1])
+    shown = metadata._partition(partition(3, 3, 1), CLUSTER, 0, LISTENER)
+    assert (shown.error_code, shown.replica_nodes, shown.isr_nodes) == (errors.LEADER_NOT_AVAILABLE, [1], [])
+    shown = metadata._partition(partition(1, 1, 3, 4), CLUSTER, 1, LISTENER)
+    assert (shown.error_code, shown.replica_nodes) == (errors.NONE, [1, 3, 4])
