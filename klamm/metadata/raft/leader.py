@@ -122,10 +122,14 @@ class Leader(RoleState):
         return ends[len(ends) // 2] if ends else UNKNOWN
 
     def heard_from(self, key: ReplicaKey, now_ms: float, timeout_ms: float) -> None:
-        """Check quorum: the timer begins anew whenever a majority, the leader included, has been heard from."""
-        if key.node_id == self.node_id or not self.is_voter(key):
+        """Check quorum: the timer begins anew whenever a majority, the leader included, has been heard from.
+
+        An only voter is a majority by himself: observers renew the timer for the day when one of them votes, too.
+        """
+        if key.node_id == self.node_id:
             return
-        self.fetched.add(key.node_id)
+        if self.is_voter(key):
+            self.fetched.add(key.node_id)
         majority = len(self.voters) // 2 + 1 - (self.node_id in self.voters)
         if len(self.fetched) >= majority:
             self.fetched.clear()

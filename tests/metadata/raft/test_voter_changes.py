@@ -105,6 +105,18 @@ def test_adding_a_voter() -> None:
     assert Commit(17) in effects and Reply(1003, AddRaftVoterResponse()) in effects
 
 
+def test_a_second_voter_does_not_end_the_epoch_of_the_only_one() -> None:
+    quorum = Quorum((1,))
+    quorum.step(Synced(quorum.raft.end_offset))
+    quorum.now_ms = 60_000  # there was nobody to be heard from
+    assert written(added(quorum)) == [records.CONTROL_KRAFT_VOTERS]
+    quorum.step(Synced(quorum.raft.end_offset))
+    effects = quorum.fetch(4)
+    assert Reply(1002, AddRaftVoterResponse()) in effects and quorum.raft.role is Role.LEADER
+    quorum.wait(3000)
+    assert quorum.raft.role is Role.RESIGNED, "now there is"
+
+
 def test_an_answer_when_it_is_written() -> None:
     quorum = Quorum().committed_leader()
     effects = added(quorum, ADD_4._replace(ack_when_committed=False))
