@@ -1,0 +1,1 @@
+"""Replicas that move between the log directories of brokers, by Kafka's own tools."""
