@@ -102,3 +102,19 @@ def test_no_step_passes_when_the_script_ends_badly(tmp_path: Path) -> None:
     assert script.compare("127.0.0.1:1") == Result(
         [], {"script::one": "the script ended badly: KafkaError: no coordinator"}
     )
+
+
+def test_a_script_that_waits_for_a_capability_is_not_run_on_klamm(tmp_path: Path) -> None:
+    (tmp_path / "outcomes.json").write_text('{"script": {"one": 1}, "other": {"one": 1}}')
+    (tmp_path / "tests.later").write_text("script::one  # transactions\n")
+    suites = {
+        name: Script(name, "1", tmp_path, lambda bootstrap, run: {"one": 1}).suite() for name in ("script", "other")
+    }
+
+    class Broker:
+        name, bootstrap = "klamm", "localhost:1"
+
+    assert suites["script"].run(Broker()) == Result([], {}, {"script::one": "transactions [not run]"})  # type: ignore[arg-type]
+    assert suites["other"].run(Broker()).passed == ["other::one"]  # type: ignore[arg-type]
+    Broker.name = "kafka"
+    assert suites["script"].run(Broker()).passed == ["script::one"]  # type: ignore[arg-type]

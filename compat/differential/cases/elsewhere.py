@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from compat.differential.cases import case
 from compat.differential.cases.controllers import registration
 from compat.differential.run import Peer, Run, Show, Topic, batch, records_for
+from klamm.kproto.messages.alter_partition import AlterPartitionRequest
+from klamm.kproto.messages.alter_partition_reassignments import AlterPartitionReassignmentsRequest
 from klamm.kproto.messages.broker_heartbeat import BrokerHeartbeatRequest
 from klamm.kproto.messages.broker_registration import BrokerRegistrationRequest
 from klamm.kproto.messages.create_partitions import CreatePartitionsRequest
@@ -25,6 +27,7 @@ from klamm.kproto.messages.describe_topic_partitions import DescribeTopicPartiti
 from klamm.kproto.messages.elect_leaders import ElectLeadersRequest
 from klamm.kproto.messages.fetch import FetchRequest
 from klamm.kproto.messages.list_offsets import ListOffsetsRequest
+from klamm.kproto.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
 from klamm.kproto.messages.metadata import MetadataRequest
 from klamm.kproto.messages.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from klamm.kproto.messages.produce import ProduceRequest
@@ -51,8 +54,8 @@ class Played(NamedTuple):
 
 
 @contextmanager
-def another_broker(run: Run, broker_id: int) -> Iterator[Played]:
-    """A second broker that is alive, as far as the controller knows."""
+def another_broker(run: Run, broker_id: int, brokers: int = 2) -> Iterator[Played]:
+    """One more broker that is alive, as far as the controller knows: there are `brokers` then."""
     peer = run.controller()
     newest = peer.versions(BrokerRegistrationRequest)[-1]
     values = registration(run, broker_id, log_dirs=[bytes(15) + bytes([100 + broker_id])])
@@ -60,11 +63,11 @@ def another_broker(run: Run, broker_id: int) -> Iterator[Played]:
     try:
         played = Played(peer, broker_id, answer.broker_epoch)
         played.beat(fenced=False)
-        _await_brokers(run, 2)
+        _await_brokers(run, brokers)
         yield played
     finally:
         run.quiet(UnregisterBrokerRequest, 0, broker_id=broker_id)
-        _await_brokers(run, 1)
+        _await_brokers(run, brokers - 1)
 
 
 def _await_brokers(run: Run, count: int) -> None:
@@ -202,3 +205,105 @@ def _elections(run: Run, layout: _Layout) -> None:
                     rows = [{"topic": topic.name, "partitions": [0]}]
                     peer.ask(ElectLeadersRequest, version, f"{note}, type {kind}", election_type=kind,
                              topic_partitions=rows, timeout_ms=30000)  # fmt: skip
+
+
+class _Isr:
+    """The in-sync replicas of a topic's only partition, as their leader wants them."""
+
+    def __init__(self, leader: Played, topic: Topic) -> None:
+        self._leader, self._topic = leader, topic
+        self.leader_epoch = self.partition_epoch = 0
+
+    def ask(self, version: int, note: str, *isr: tuple[int, int], sender: Played | None = None, **more: Any) -> None:
+        """`isr`: (broker, broker epoch). What the answer tells of the epochs counts from then on."""
+        sender = sender or self._leader
+        row = {"partition_index": 0, "leader_epoch": self.leader_epoch, "partition_epoch": self.partition_epoch,
+               "new_isr": [broker for broker, _ in isr],
+               "new_isr_with_epochs": [{"broker_id": b, "broker_epoch": e} for b, e in isr], **more}  # fmt: skip
+        answer = sender.peer.ask(
+            AlterPartitionRequest, version, note, broker_id=sender.broker_id, broker_epoch=sender.epoch,
+            topics=[{"topic_id": self._topic.topic_id, "partitions": [row]}],
+        )  # fmt: skip
+        if answer.topics and not (told := answer.topics[0].partitions[0]).error_code:
+            self.leader_epoch, self.partition_epoch = told.leader_epoch, told.partition_epoch
+
+
+@case
+def isr_changes_of_a_leader(run: Run) -> None:
+    """What a leader may tell of its replicas that are in sync, and in which order its mistakes are told."""
+    with another_broker(run, 92) as leader, another_broker(run, 93, brokers=3) as follower:
+        topic = _create(run, leader.broker_id, follower.broker_id)
+        fenced = _registered_only(run, leader.peer, 94)
+        one, two = (leader.broker_id, leader.epoch), (follower.broker_id, follower.epoch)
+        isr = _Isr(leader, topic)
+        for version in leader.peer.versions(AlterPartitionRequest):
+            at, changes = isr.leader_epoch, isr.partition_epoch
+            isr.ask(version, "by the follower", one, two, sender=follower)
+            isr.ask(version, "an old leader epoch", one, two, leader_epoch=at - 1)
+            isr.ask(version, "a new leader epoch", one, two, leader_epoch=at + 1)
+            isr.ask(version, "an old partition epoch", one, two, partition_epoch=changes - 1)
+            isr.ask(version, "a new partition epoch", one, two, partition_epoch=changes + 1)
+            isr.ask(version, "old epochs of both", one, two, leader_epoch=at - 1, partition_epoch=changes - 1)
+            isr.ask(version, "without the leader", two)
+            isr.ask(version, "a broker that has no replica", one, (run.target.node_id, -1))
+            isr.ask(version, "a fenced broker that has no replica", one, (fenced, -1))
+            isr.ask(version, "an unknown broker", one, (99, -1))
+            isr.ask(version, "a replica twice", one, one)
+            isr.ask(version, "an old epoch of the follower", one, (two[0], two[1] - 1))
+            isr.ask(version, "a new epoch of the follower", one, (two[0], two[1] + 1))
+            isr.ask(version, "recovering, several in sync", one, two, leader_recovery_state=1)
+            isr.ask(version, "recovering, alone", one, leader_recovery_state=1)
+            isr.ask(version, "nothing new", one, two)
+            isr.ask(version, "shrunk", one)
+            isr.ask(version, "shrunk, with the epoch before", one, partition_epoch=isr.partition_epoch - 1)
+            isr.ask(version, "grown again", one, two)
+        follower.beat(fenced=True)
+        isr.partition_epoch += 1  # it has left the ISR
+        for version in leader.peer.versions(AlterPartitionRequest):
+            isr.ask(version, "with a fenced replica", one, two)
+            isr.ask(version, "without it", one)
+        run.quiet(UnregisterBrokerRequest, 0, broker_id=fenced)
+        run.quiet(DeleteTopicsRequest, 5, topic_names=[topic.name], timeout_ms=30000)
+
+
+def _registered_only(run: Run, peer: Peer, broker_id: int) -> int:
+    """A broker that stays fenced; its id."""
+    newest = peer.versions(BrokerRegistrationRequest)[-1]
+    values = registration(run, broker_id, log_dirs=[bytes(15) + bytes([100 + broker_id])])
+    peer.ask(BrokerRegistrationRequest, newest, "a fenced one", **values)
+    return broker_id
+
+
+@case
+def reassignments(run: Run) -> None:
+    """A replica is added on a broker that never fetches: under way until it is taken back."""
+    with another_broker(run, 95) as other, _layout(run, other.broker_id) as layout:
+        here, there, wide = run.target.node_id, other.broker_id, layout.led_here.name
+        topic, second = _create(run, here), _create(run, here)
+        for version in run.versions(AlterPartitionReassignmentsRequest):
+
+            def ask(note: str, replicas: list[int] | None, name: str = topic.name,
+                    version: int = version, **more: Any) -> None:  # fmt: skip
+                row = {"partition_index": 0, "replicas": replicas}
+                run.ask(AlterPartitionReassignmentsRequest, version, note, timeout_ms=30000,
+                        topics=[{"name": name, "partitions": [row]}], **more)  # fmt: skip
+                _listed(run, note)
+
+            ask("another one beside", [here, there])
+            ask("the same again", [here, there])
+            ask("the other way round", [there, here])
+            ask("moved away", [there])
+            ask("another topic", [there], name=second.name)
+            ask("taken back", None)
+            ask("taken back twice", None)
+            ask("more replicas, not allowed", [here, there], allow_replication_factor_change=False)
+            ask("fewer replicas, not allowed", [here], name=wide, allow_replication_factor_change=False)
+            ask("fewer replicas", [here], name=wide)
+            ask("back to two", [here, there], name=wide)
+            ask("taken back", None, name=second.name)
+            ask("taken back", None, name=wide)
+        run.quiet(DeleteTopicsRequest, 5, topic_names=[topic.name, second.name], timeout_ms=30000)
+
+
+def _listed(run: Run, note: str) -> None:
+    run.ask(ListPartitionReassignmentsRequest, 0, f"after {note}", topics=None, timeout_ms=30000)
