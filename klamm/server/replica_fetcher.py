@@ -112,6 +112,10 @@ class ReplicaFetcher:
     def __len__(self) -> int:
         return len(self._partitions)
 
+    @property
+    def followed(self) -> list[FollowedPartition]:
+        return [followed.partition for followed in self._partitions.values()]
+
     def add(self, partition: FollowedPartition) -> None:
         """Fetch `partition` as follower of its leader epoch, from where its log is trusted."""
         key = partition.topic_id, partition.index

@@ -36,6 +36,16 @@ class ReplicaFetchers:
         self._where[key] = where
         fetcher.add(partition)
 
+    def resize(self, fetchers_per_leader: int) -> None:
+        """`num.replica.fetchers` is another: what is fetched is spread anew."""
+        if fetchers_per_leader == self._per_leader:
+            return
+        followed = [partition for fetcher in self._fetchers.values() for partition in fetcher.followed]
+        self.close()
+        self._per_leader = fetchers_per_leader
+        for partition in followed:
+            self.follow(partition)
+
     def unfollow(self, key: Key) -> None:
         """Fetch that partition no more."""
         where = self._where.pop(key, None)

@@ -134,6 +134,8 @@ class ReplicaSurroundings:
         self.leader_quota.reconfigure(self._rate(f"{LEADER}.rate"))
         self.follower_quota.reconfigure(self._rate(f"{FOLLOWER}.rate"))
         self.moving_quota.reconfigure(self._rate("replica.alter.log.dirs.io.max.bytes.per.second"))
+        if self._fetchers is not None:
+            self._fetchers.resize(self._int("num.replica.fetchers"))
 
     # -- time, and who waits --
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -419,6 +420,31 @@ async def test_a_throttled_follower_catches_up_slowly(lab: Lab) -> None:
     lab.publish(ConfigRecord(resource_type=4, resource_name="2", name=rate, value="100000000"))
     await eventually(lambda: lab[2].log().log_end_offset == 5)
     await eventually(lambda: lab.partition().isr == (1, 2))
+
+
+async def test_the_number_of_fetchers_changes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from klamm.kproto.metadata_records import ConfigRecord
+    from klamm.server import follower_fetch
+
+    fetchers: set[str | None] = set()
+    serve = follower_fetch.serve
+
+    def noted(broker: Any, context: Any, request: Any) -> Any:
+        fetchers.add(context.client_id)
+        return serve(broker, context, request)
+
+    monkeypatch.setattr(follower_fetch, "serve", noted)
+    await lab.start(2)
+    lab.create([1, 2], partitions=6)
+    await lab[1].produced(batch(1), index=5)
+    assert fetchers == {"broker-2-fetcher-0"}
+    for count in (3, 2):
+        lab.publish(ConfigRecord(resource_type=4, resource_name="", name="num.replica.fetchers", value=str(count)))
+        fetchers.clear()
+        for index in range(6):
+            assert (await lab[1].produced(batch(1), index=index)).error_code == errors.NONE
+        await eventually(lambda count=count: fetchers == {f"broker-2-fetcher-{n}" for n in range(count)})
+    assert [lab[2].log(index).log_end_offset for index in range(6)] == [2, 2, 2, 2, 2, 3]
 
 
 async def test_before_it_follows_the_metadata_a_broker_denies_no_topic(lab: Lab) -> None:
