@@ -43,6 +43,11 @@ class NodeTarget(ProcessTarget):
     controller_port: int
     former_controller_ports: tuple[int, ...] = ()
 
+    @property
+    def quorum_address(self) -> str:
+        """Where the controllers find each other."""
+        return f"{self.place.controller_host}:{self.controller_port}"
+
     def move_controller(self) -> None:
         """Have the controller listen on another port from its next start on."""
         self.former_controller_ports += (self.controller_port,)
@@ -52,6 +57,10 @@ class NodeTarget(ProcessTarget):
     @abstractmethod
     def _write_listeners(self) -> None:
         """Put the addresses as they are now into the settings."""
+
+    @abstractmethod
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Settings from the next start on."""
 
     @abstractmethod
     def replace_disk(self) -> None:

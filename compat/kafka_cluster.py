@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import uuid4
 
 from compat.cluster import CONTROLLER_ID_FIRST, HERE, ClusterTarget, NodeTarget, Place
@@ -18,6 +18,8 @@ from klamm.kproto.uuids import uuid_text
 
 _ONE_NODE_ONLY = ("controller.quorum.election.timeout.ms", "broker.session.timeout.ms", "broker.heartbeat.interval.ms")
 CLIENT, CONTROLLER = "PLAINTEXT", "CONTROLLER"
+HEAP: Final = "384m"
+JVM_OPTIONS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class KafkaNode(NodeTarget, KafkaTarget):
@@ -53,14 +55,12 @@ class KafkaNode(NodeTarget, KafkaTarget):
         return f"{self.node_id}@{self.quorum_address}:{self.directory_id}"
 
     @property
-    def quorum_address(self) -> str:
-        """Where the controllers find each other."""
-        return f"{self.place.controller_host}:{self.controller_port}"
-
-    @property
     def log_dirs(self) -> list[Path]:
         """All log directories, the one with the metadata first."""
         return [Path(path) for path in self.properties["log.dirs"].split(",")]
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        self.properties |= settings
 
     def replace_disk(self) -> None:
         for directory in self.log_dirs:
@@ -97,8 +97,8 @@ class KafkaCluster(ClusterTarget):
         controllers: int = 0,
         log_dirs: int = 1,
         node_overrides: Mapping[int, Mapping[str, str]] | None = None,
-        heap: str = "384m",
-        jvm_options: Sequence[str] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+        heap: str = HEAP,
+        jvm_options: Sequence[str] = JVM_OPTIONS,
         places: Mapping[int, Place] | None = None,
         spare_controllers: int = 0,
         static_voters: bool = False,
@@ -142,6 +142,13 @@ class KafkaCluster(ClusterTarget):
     @property
     def nodes(self) -> Mapping[int, KafkaNode]:
         return self._nodes
+
+
+def new_controller(node_id: int, directory: Path, bootstrap_servers: str, settings: Mapping[str, str]) -> KafkaNode:
+    """A controller that does not vote and finds the quorum there; it is not started yet."""
+    node = KafkaNode(node_id, "controller", directory, HEAP, JVM_OPTIONS, HERE)
+    node.set({**settings, "controller.quorum.bootstrap.servers": bootstrap_servers, "log.dirs": str(node.data_dir)})
+    return node
 
 
 def _directory_id() -> str:

@@ -11,16 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
-from uuid import uuid4
 
 from compat.cluster import HERE, ClusterTarget, NodeTarget, Place
-from compat.targets import KlammTarget
+from compat.targets import CLUSTER_ID, KlammTarget, free_port
 from klamm.cli.cluster_directories import ClusterNode, Wanted, lay_out, prepare
-from klamm.kproto.uuids import uuid_text
-from klamm.log import meta_properties
 from klamm.log.disk import RealDisk
 from klamm.server.config.broker_config import BrokerConfig
 from klamm.server.config.local_cluster import LocalNode, settings_of
+from klamm.server.config.profiles import CONTROLLER
 from klamm.server.config.properties import parse_properties
 from klamm.server.formatting import format_directories
 
@@ -48,15 +46,13 @@ class KlammNode(NodeTarget, KlammTarget):
         return [self.data_dir]
 
     def set(self, settings: Mapping[str, str]) -> None:
-        """Settings from the next start on: of those that come twice in the file the last counts."""
+        # Of a setting that comes twice in the file the last one counts.
         with open(self._settings_file, "a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def replace_disk(self) -> None:
-        known = meta_properties.read(RealDisk(), str(self.data_dir / meta_properties.FILE))
-        assert known is not None
         shutil.rmtree(self.data_dir)
-        _format(self._settings_file, known.cluster_id)
+        _format(self._settings_file)
 
     def _write_listeners(self) -> None:
         node = LocalNode(self.node_id, self.host, self.port, self.controller_port, self.place.controller_host)
@@ -117,9 +113,11 @@ class KlammCluster(ClusterTarget):
             if spare_controllers:
                 # A node that is added to the directory of a cluster votes only when it is told to.
                 prepare(
-                    wanted._replace(controllers=controllers - spare_controllers), nodes=laid_out[:-spare_controllers]
+                    wanted._replace(controllers=controllers - spare_controllers),
+                    CLUSTER_ID,
+                    laid_out[:-spare_controllers],
                 )
-            prepared = prepare(wanted, nodes=laid_out)
+            prepared = prepare(wanted, CLUSTER_ID, laid_out)
         self._nodes = {one.node.node_id: KlammNode(one, python, found.get(one.node.node_id, HERE)) for one in prepared}
         for node_id, own in (node_overrides or {}).items():
             self._nodes[node_id].set(own)
@@ -129,22 +127,41 @@ class KlammCluster(ClusterTarget):
         return self._nodes
 
 
+def new_controller(node_id: int, directory: Path, bootstrap_servers: str, settings: Mapping[str, str]) -> KlammNode:
+    """A controller that does not vote and finds the quorum there; it is not started yet."""
+    node = LocalNode(node_id, HERE.host, 0, free_port())
+    own = {
+        "process.roles": "controller",
+        "node.id": str(node_id),
+        "listeners": f"{CONTROLLER}://{node.quorum_address}",
+        "controller.listener.names": CONTROLLER,
+        "controller.quorum.bootstrap.servers": bootstrap_servers,
+    }
+    return KlammNode(_formatted(node, directory, {**settings, **own}), sys.executable, HERE)
+
+
 def _with_static_voters(wanted: Wanted, nodes: Sequence[LocalNode]) -> list[ClusterNode]:
     """The nodes formatted as Kafka formats them where `controller.quorum.voters` is set."""
-    prepared = []
-    cluster_id = uuid_text(uuid4().bytes)
-    for node in nodes:
-        one = ClusterNode(node, str(Path(wanted.directory) / f"node-{node.node_id}"))
-        settings = settings_of(node, nodes, wanted.given, static_voters=True)
-        settings["log.dirs"] = one.log_directory
-        Path(one.log_directory).mkdir(parents=True)
-        Path(one.settings_file).write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        _format(one.settings_file, cluster_id)
-        prepared.append(one)
-    return prepared
+    return [
+        _formatted(
+            node,
+            Path(wanted.directory) / f"node-{node.node_id}",
+            settings_of(node, nodes, wanted.given, static_voters=True),
+        )
+        for node in nodes
+    ]
 
 
-def _format(settings_file: str, cluster_id: str) -> None:
+def _formatted(node: LocalNode, directory: Path, settings: Mapping[str, str]) -> ClusterNode:
+    one = ClusterNode(node, str(directory))
+    Path(one.log_directory).mkdir(parents=True)
+    settings = {**settings, "log.dirs": one.log_directory}
+    Path(one.settings_file).write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    _format(one.settings_file)
+    return one
+
+
+def _format(settings_file: str) -> None:
     """As a node that is no voter of its own."""
     config = BrokerConfig.load(profile=PROFILE, properties=parse_properties(Path(settings_file).read_text()))
-    format_directories(config, RealDisk(), cluster_id=cluster_id, is_standalone=False)
+    format_directories(config, RealDisk(), cluster_id=CLUSTER_ID, is_standalone=False)

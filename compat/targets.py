@@ -29,6 +29,8 @@ STOP_TIMEOUT_S = 60.0
 
 # One-node settings: a cluster of one cannot hold three replicas of the internal topics, and no test wants to wait three
 # seconds for other members of a group. klamm's test profile has the same values.
+CLUSTER_ID = "a2xhbW0tY29tcGF0LTAwMQ"
+"""Of all that is formatted here: nodes of both kinds may meet."""
 KAFKA_DEFAULTS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -362,7 +364,7 @@ class KafkaTarget(ProcessTarget):
     def _format(self, settings: Path) -> None:
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", "format", *self._format_arguments(), "--config", str(settings),
-                       "--cluster-id", "a2xhbW0tY29tcGF0LTAwMQ"),
+                       "--cluster-id", CLUSTER_ID),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False,
         )  # fmt: skip
         if done.returncode != 0:

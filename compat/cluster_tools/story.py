@@ -55,10 +55,7 @@ class Story:
         running = [node for node in nodes if node.is_running and not node.has_died]
         address = (
             via,
-            ",".join(
-                node.bootstrap if via == BROKERS else f"{node.place.controller_host}:{node.controller_port}"
-                for node in running
-            ),
+            ",".join(node.bootstrap if via == BROKERS else node.quorum_address for node in running),
         )
         line = (*arguments, *address) if tool in _AFTER_COMMAND else (*address, *arguments)
         return self.tools.run(tool, *line, timeout_s=timeout_s)

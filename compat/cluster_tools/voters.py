@@ -13,6 +13,7 @@ from typing import Final
 from compat.cluster import NodeTarget
 from compat.cluster_tools.story import BROKERS, CONTROLLERS, Story
 from compat.cluster_tools.voter_records import last_leader, voter_records
+from compat.controller_files import directory_id, log_begins, snapshots, write_own_settings
 
 FIRST, SPARE, JOINER, LATE = 101, 102, 103, 104
 """The first voter; controllers that do not vote in the beginning: one of them joins by itself (`auto.join`), one is
@@ -55,14 +56,14 @@ def a_late_controller(story: Story) -> None:
     cluster, tell = story.cluster, story.tell
     for number in range(3):
         tell("kafka-topics", "--create", "--topic", f"before-{number}", "--partitions", 20)
-    story.settle("the leader has a snapshot", lambda: bool(_snapshots(cluster.nodes[_leader(story)])))
+    story.settle("the leader has a snapshot", lambda: bool(snapshots(cluster.nodes[_leader(story)])))
     cluster.start([LATE])
     story.settle("the late one observes", lambda: LATE in _observing(story))
-    story.settle("it has a snapshot", lambda: bool(_snapshots(cluster.nodes[LATE])))
+    story.settle("it has a snapshot", lambda: bool(snapshots(cluster.nodes[LATE])))
     tell(_TOOL, "describe", "--status", hide=_STATUS)
     tell(_TOOL, "describe", "--replication", hide=_ROWS, any_order=True)
-    begins = _log_begins(cluster.nodes[LATE])
-    story.found("its log begins behind a snapshot", str(begins > 0 and begins in _snapshots(cluster.nodes[LATE])))
+    begins = log_begins(cluster.nodes[LATE])
+    story.found("its log begins behind a snapshot", str(begins > 0 and begins in snapshots(cluster.nodes[LATE])))
     tell(_TOOL, "--command-config", _own_settings(story, cluster.nodes[LATE]), "add-controller")
     story.settle("the late one votes", lambda: LATE in _voting(story))
     tell(_TOOL, "describe", "--replication", hide=_ROWS, any_order=True)
@@ -76,8 +77,7 @@ def a_controller_that_moves(story: Story) -> None:
     cluster.stop([SPARE])
     node.move_controller()
     cluster.start([SPARE])
-    address = f"{node.place.controller_host}:{node.controller_port}"
-    story.settle("the new address is known", lambda: address in story.quorum().get("CurrentVoters", ""))
+    story.settle("the new address is known", lambda: node.quorum_address in story.quorum().get("CurrentVoters", ""))
     story.tell(_TOOL, "describe", "--status", hide=_STATUS)
     story.tell(_TOOL, "describe", "--status", hide=_STATUS, via=CONTROLLERS)
 
@@ -86,10 +86,10 @@ def a_new_disk(story: Story) -> None:
     """A voter that comes back with an empty disk is another one: who joins by itself takes the old one out first."""
     cluster, node = story.cluster, story.cluster.nodes[JOINER]
     cluster.stop([JOINER])
-    before = _directory_id(node)
+    before = directory_id(node)
     node.replace_disk()
     cluster.start([JOINER])
-    now = _directory_id(node)
+    now = directory_id(node)
     story.found("it is another directory", str(now != before))
     story.settle("the new directory votes", lambda: now in story.quorum().get("CurrentVoters", ""))
     story.tell(_TOOL, "describe", "--status", hide=_STATUS)
@@ -156,31 +156,9 @@ def _leader(story: Story) -> int:
     return int(story.quorum()["LeaderId"])
 
 
-def _snapshots(node: NodeTarget) -> list[int]:
-    """Where the snapshots of the node's metadata end, but for what it was formatted with."""
-    files = (node.log_dirs[0] / "__cluster_metadata-0").glob("*.checkpoint")
-    return sorted(end for end in (int(file.name.partition("-")[0]) for file in files) if end)
-
-
-def _log_begins(node: NodeTarget) -> int:
-    return min(int(file.stem) for file in (node.log_dirs[0] / "__cluster_metadata-0").glob("*.log"))
-
-
 def _own_settings(story: Story, node: NodeTarget) -> Path:
     """The settings with which the tool finds out what a controller is: where it listens, whose directory it has."""
-    address = f"{node.place.controller_host}:{node.controller_port}"
-    roles = "controller" if node.is_controller else "broker"
-    return story.file(
-        f"{node.node_id}.properties",
-        f"process.roles={roles}\nnode.id={node.node_id}\nlog.dirs={node.log_dirs[0]}\n"
-        f"listeners=CONTROLLER://{address}\ncontroller.listener.names=CONTROLLER\n",
-    )
-
-
-def _directory_id(node: NodeTarget) -> str:
-    found = re.search(r"^directory\.id=(\S+)$", (node.log_dirs[0] / "meta.properties").read_text(), re.MULTILINE)
-    assert found is not None
-    return found[1]
+    return write_own_settings(node, story.directory / f"{node.node_id}.properties")
 
 
 def _remove(
@@ -193,6 +171,6 @@ def _remove(
 ) -> None:
     where = directory or story.cluster.nodes[node_id]
     story.tell(
-        _TOOL, "remove-controller", "--controller-id", node_id, "--controller-directory-id", _directory_id(where),
+        _TOOL, "remove-controller", "--controller-id", node_id, "--controller-directory-id", directory_id(where),
         *extra, via=BROKERS, hide=hide,
     )  # fmt: skip

@@ -16,13 +16,13 @@ from compat.cluster import CONTROLLER_ID_FIRST
 from compat.controller_records.log_reading import Json, MetadataLogReader, json_of
 from compat.differential.run import fit
 from compat.kafka_cluster import KafkaCluster
+from compat.targets import CLUSTER_ID
 from klamm.kproto.catalog import message_class
 from klamm.metadata.features import SUPPORTED
 from klamm.metadata.image.image import MetadataImage
 from klamm.metadata.image.partition import PartitionRegistration
 from klamm.testing.wire import WireClient
 
-CLUSTER_ID = "a2xhbW0tY29tcGF0LTAwMQ"
 READ_ALL = 1_000_000
 """A metadata offset that no story reaches: who claims it has read everything."""
 SETTINGS: Mapping[str, str] = {

@@ -1,0 +1,1 @@
+"""Controllers of klamm and of real Kafka in one quorum."""
