@@ -10,7 +10,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from klamm.kproto import apis
 from klamm.kproto.errors import ProtocolError
@@ -18,6 +18,7 @@ from klamm.kproto.frame import SCRATCH_BYTES, FrameReader, SpareBuffers
 from klamm.proxy.addresses import Address, bearers, names_addresses, rewritten
 from klamm.proxy.exchange import Answer, Exchange, read_exchange
 from klamm.proxy.lane import LANE_BYTES_MAX, Chunks, Held, Lane
+from klamm.stream import Stream
 
 if TYPE_CHECKING:
     from klamm.proxy.faults import Faults
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 FRAME_SIZE_MAX: Final = 0x7FFFFFFF
 _FIRST_FRAME_SIZE_MAX: Final = 0x10000000
 """Nothing begins with a request of that size: such bytes are another protocol."""
-_JOIN_BELOW_BYTES: Final = 65536
-_WRITE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _SIZE: Final = struct.Struct(">i")
 _TLS: Final = b"\x16\x03"
 _SOCKET: Final = 1
@@ -385,7 +384,7 @@ class Link:
         task.add_done_callback(self._tasks.discard)
 
 
-class Side(asyncio.BufferedProtocol):
+class Side(Stream):
     """The connection to the client, or to the server. `peer` is paused while this one's socket is full."""
 
     def __init__(
@@ -394,18 +393,16 @@ class Side(asyncio.BufferedProtocol):
         received: Callable[[FrameReader, memoryview, int], None],
         gone: Callable[[bool], None],
     ) -> None:
-        self.transport: asyncio.Transport | None = None
+        super().__init__()
         self.made: Callable[[], None] | None = None
         self.peer: Side | None = None
         self._scratch = around.scratch[:SCRATCH_BYTES]
         self._frames = FrameReader(around.scratch, FRAME_SIZE_MAX, around.spares)
         self._received, self._gone = received, gone
         self._buffer = self._scratch
-        self._reasons = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        super().connection_made(transport)
         if self.made is not None:
             self.made()
 
@@ -432,30 +429,10 @@ class Side(asyncio.BufferedProtocol):
         if self.peer is not None:
             self.peer.resume(_SOCKET)
 
-    def pause(self, reason: int) -> None:
-        """Leave what comes in the socket, until every reason has gone."""
-        if not self._reasons and self.transport is not None and not self.transport.is_closing():
-            self.transport.pause_reading()
-        self._reasons |= reason
-
-    def resume(self, reason: int) -> None:
-        """One reason has gone."""
-        if not self._reasons & reason:
-            return
-        self._reasons &= ~reason
-        if not self._reasons and self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
-
     def write(self, chunks: Chunks) -> None:
-        """Send chunks; nothing happens when the connection is gone."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if len(chunks) == 1:
-            self.transport.write(chunks[0])
-        elif sum(map(len, chunks)) < _JOIN_BELOW_BYTES:
-            self.transport.write(b"".join(chunks))
-        else:
-            self.transport.writelines(chunks)
+        """Send chunks; nothing happens when the connection is gone, or about to be closed."""
+        if self.is_open:
+            self.send(chunks)
 
     def finish(self) -> bool:
         """Send no more, and go on reading. False when that cannot be told to the peer."""
@@ -463,8 +440,3 @@ class Side(asyncio.BufferedProtocol):
             return False
         self.transport.write_eof()
         return True
-
-    def close(self) -> None:
-        """Close after what is written has left."""
-        if self.transport is not None:
-            self.transport.close()

@@ -19,13 +19,14 @@ from klamm.kproto.schema import RecordBytes
 from klamm.reply import Reply
 from klamm.server.memory import RequestMemory
 from klamm.server.request import RequestContext
+from klamm.stream import Stream
 
 MAX_IN_FLIGHT: Final = 256
 """Requests of one connection that may be under way; more are left in the socket."""
 MAX_IN_FLIGHT_BYTES: Final = 8 * 1024 * 1024
 """What they may hold together: a client with a long pipeline must not fill the memory while the disk is slow."""
-WRITE_BUFFER_BYTES: Final = 4 * 1024 * 1024
-_JOIN_BELOW_BYTES: Final = 65536
+_PEER, _IN_FLIGHT, _MEMORY, _CLOSING = 1, 2, 4, 8
+"""Why it is not read."""
 
 Answer = list[RecordBytes]
 """The chunks of one answer, frame size and header included; empty for a request that gets none."""
@@ -69,10 +70,11 @@ class _Slot:
         self.held_bytes = held_bytes
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Stream):
     """See the module's docstring. `last_active_ms` is kept by the listener's idle check."""
 
     def __init__(self, hooks: Hooks, connection_id: int) -> None:
+        super().__init__()
         self._hooks = hooks
         self.id = connection_id
         self.client_host = ""
@@ -80,24 +82,20 @@ class Connection(asyncio.BufferedProtocol):
         self.contexts: dict[int, RequestContext] = {}
         """The context of the last request of each API. To be cleared when the principal changes."""
         self._frames = FrameReader(hooks.scratch, hooks.request_size_max, hooks.spares)
-        self._transport: asyncio.Transport | None = None
         self._slots: deque[_Slot] = deque()
         self._in_flight_bytes = 0
         self._out: Answer = []
-        self._reasons = 0  # why reading is paused, a bit each
         self._eof = False
         self._held_bytes = 0
 
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not derive from asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         self.client_host = peer[0] if peer else ""
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         if not self._hooks.opened(self):
-            self._transport.abort()
+            cast(asyncio.Transport, transport).abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._frames.buffer()
@@ -129,7 +127,7 @@ class Connection(asyncio.BufferedProtocol):
         return bool(self._slots)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self.transport = None
         self._hold(0)
         for slot in self._slots:
             self._hooks.memory.give(slot.held_bytes)
@@ -137,15 +135,15 @@ class Connection(asyncio.BufferedProtocol):
         self._hooks.closed(self)
 
     def pause_writing(self) -> None:
-        self._pause(1)
+        self.pause(_PEER)
 
     def resume_writing(self) -> None:
-        self._resume(1)
+        self.resume(_PEER)
 
     # --- serving
 
     def _serve(self, frame: memoryview, size: int) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if not self.is_open:
             return
         answer = self._hooks.serve(self, frame)
         if type(answer) is list:
@@ -166,14 +164,14 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 asyncio.ensure_future(answer).add_done_callback(lambda task: self._task_done(slot, task))
         if self._is_full:
-            self._pause(2)
+            self.pause(_IN_FLIGHT)
 
     def _task_done(self, slot: _Slot, task: asyncio.Future[Answer]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         self._answered(slot, task.result() if error is None else error)
 
     def _answered(self, slot: _Slot, result: Answer | BaseException) -> None:
-        if self._transport is None:
+        if self.transport is None:
             return
         if isinstance(result, BaseException):
             self._fail(result)
@@ -189,30 +187,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._out:
             self._write()
         if not self._is_full:
-            self._resume(2)
+            self.resume(_IN_FLIGHT)
         if self._eof and not slots:
-            self._transport.close()
+            self.close()
 
     def _write(self) -> None:
         out, self._out = self._out, []
-        if self._transport is None or not out:
-            return
-        if len(out) == 1:
-            self._transport.write(out[0])
-        elif sum(map(len, out)) < _JOIN_BELOW_BYTES:
-            self._transport.write(b"".join(out))
-        else:
-            self._transport.writelines(out)
+        if out:
+            self.send(out)
 
     def _fail(self, error: BaseException) -> None:
         self._hooks.fault(self, error)
-        self._pause(8)
+        self.pause(_CLOSING)
         self.close()
-
-    def close(self) -> None:
-        """Close after what is already written has left."""
-        if self._transport is not None:
-            self._transport.close()
 
     # --- flow control
 
@@ -226,21 +213,9 @@ class Connection(asyncio.BufferedProtocol):
         memory.take(size - self._held_bytes) if size > self._held_bytes else memory.give(self._held_bytes - size)
         others = memory.used_bytes - size
         self._held_bytes = size
-        if size and others and memory.exhausted and not self._reasons & 4:
-            self._pause(4)
-            memory.when_free(lambda: self._resume(4))
-
-    def _pause(self, reason: int) -> None:
-        if not self._reasons and self._transport is not None:
-            self._transport.pause_reading()
-        self._reasons |= reason
-
-    def _resume(self, reason: int) -> None:
-        if not self._reasons & reason:
-            return
-        self._reasons &= ~reason
-        if not self._reasons and self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if size and others and memory.exhausted and not self.is_paused_for(_MEMORY):
+            self.pause(_MEMORY)
+            memory.when_free(lambda: self.resume(_MEMORY))
 
 
 ConnectionFactory = Callable[[], Connection]

@@ -14,9 +14,10 @@ from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES
 from klamm.reply import Reply
 from klamm.seams import SystemClock, TcpNetwork
-from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, WRITE_BUFFER_BYTES, Answer, Connection
+from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, Answer, Connection
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
+from klamm.stream import WRITE_BUFFER_BYTES
 
 Serve = Callable[[memoryview], "Answer | Reply[Answer] | Awaitable[Answer]"]
 
