@@ -49,7 +49,11 @@ class Played(NamedTuple):
     def beat(self, *, fenced: bool) -> None:
         """Tell the controller what it wants, until it is so."""
         version = self.peer.versions(BrokerHeartbeatRequest)[-1]
-        values = {"broker_id": self.broker_id, "broker_epoch": self.epoch, "current_metadata_offset": _FAR}
+        values: dict[str, Any] = {
+            "broker_id": self.broker_id,
+            "broker_epoch": self.epoch,
+            "current_metadata_offset": _FAR,
+        }
         self.peer.ask(BrokerHeartbeatRequest, version, f"fenced: {fenced}", want_fence=fenced, **values)
 
 
