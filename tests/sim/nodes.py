@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -45,7 +45,14 @@ GROUP = "readers"
 class World:
     """One seed: the cluster, its clients and its faults."""
 
-    def __init__(self, seed: int, layout: Layout | None = None, *, is_traced: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        layout: Layout | None = None,
+        more_settings: Mapping[str, str] | None = None,
+        *,
+        is_traced: bool = False,
+    ) -> None:
         draw = self.random = random.Random(seed)
         self.seed = seed
         self.layout = layout or LAYOUTS[draw.choice(DRAWN)]
@@ -57,7 +64,7 @@ class World:
         settings["controller.quorum.election.timeout.ms"] = str(election_ms)
         settings["controller.quorum.fetch.timeout.ms"] = str(election_ms + 1000)
         settings["controller.quorum.election.backoff.max.ms"] = str(election_ms)
-        self.cluster = SimCluster(seed, self.layout, settings)
+        self.cluster = SimCluster(seed, self.layout, {**settings, **(more_settings or {})})
         self.cluster.is_traced = is_traced
         self.history = History()
         self.watch = Watch(self.cluster)
@@ -183,6 +190,7 @@ class World:
         await self._within(SETTLED_MS, "metadata is not what was answered", self._guarded(self._judge_metadata(judge)))
         self.watch.compare_metadata()
         self.watch.compare_replicas()
+        self.history.counts["snapshots of the metadata fetched"] += self.watch.snapshots_fetched
         self._check()
 
     async def _judge_logs(self, judge: Client) -> None:
@@ -233,12 +241,26 @@ DRAWN = ("1", "3", "3", "1+3", "3+2", "5+1")
 """What a seed takes one of."""
 
 
-def run(seed: int, layout: Layout | None = None, *, is_traced: bool = False) -> World:
+SNAPSHOTS = {
+    "metadata.log.max.record.bytes.between.snapshots": "3000",
+    "metadata.max.retention.bytes": "6000",
+    "controller.quorum.fetch.snapshot.max.bytes": "1500",
+}
+"""Snapshots of the metadata all the time, and hardly a log behind them: who was away gets one, in pieces."""
+
+
+def run(
+    seed: int,
+    layout: Layout | None = None,
+    more_settings: Mapping[str, str] | None = None,
+    *,
+    is_traced: bool = False,
+) -> World:
     """One history. Raises Violation."""
     was_enabled = gc.isenabled()
     gc.disable()  # when what is collected must not follow from what ran before
     try:
-        world = World(seed, layout, is_traced=is_traced)
+        world = World(seed, layout, more_settings, is_traced=is_traced)
         world.run()
         return world
     finally:
@@ -246,11 +268,13 @@ def run(seed: int, layout: Layout | None = None, *, is_traced: bool = False) -> 
             gc.enable()
 
 
-def failing(seeds: Iterable[int], layout: Layout | None = None) -> tuple[int, str] | None:
+def failing(
+    seeds: Iterable[int], layout: Layout | None = None, more_settings: Mapping[str, str] | None = None
+) -> tuple[int, str] | None:
     """The first seed that fails, and how."""
     for seed in seeds:
         try:
-            run(seed, layout)
+            run(seed, layout, more_settings)
         except Violation as error:
             return seed, str(error)
         gc.collect()
@@ -263,6 +287,7 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--layout", choices=LAYOUTS, help="these nodes, whatever the seed says")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="break the nodes on purpose: it must be found out")
+    parser.add_argument("--snapshots", action="store_true", help="snapshots of the metadata all the time")
     parser.add_argument("--trace", action="store_true", help="print what happens, and what the nodes log")
     options = parser.parse_args()
     logging.basicConfig(format="%(name)s %(message)s", level=logging.INFO if options.trace else logging.CRITICAL + 1)
@@ -280,7 +305,8 @@ def _run_all(options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.seeds):
         try:
-            world = run(seed, LAYOUTS.get(options.layout), is_traced=options.trace)
+            settings = SNAPSHOTS if options.snapshots else {}
+            world = run(seed, LAYOUTS.get(options.layout), settings, is_traced=options.trace)
         except Exception as error:
             failed += 1
             print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)

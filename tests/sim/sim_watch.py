@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from klamm.kproto.records import batches
-from klamm.metadata.raft import elections
+from klamm.metadata.raft import elections, following
 from klamm.metadata.raft.core import Role
 from klamm.metadata.raft.leader import Leader
 
 if TYPE_CHECKING:
+    from klamm.metadata.image.image import MetadataImage
     from klamm.server.node import Node
     from tests.sim.sim_cluster import Machine, SimCluster
+
+IMAGES_KEPT = 100
+"""Who lags further behind is not compared."""
 
 
 class Watch:
@@ -29,13 +33,15 @@ class Watch:
         self.committed = 0
         """The high watermark that leaders of the quorum have come to."""
         self._committed: dict[tuple[str, int], int] = {}
-        self._images: dict[str, int] = {}
+        self.snapshots_fetched = 0
+        """How often a node has put a snapshot of the leader's in the place of its metadata log."""
+        self._images: dict[int, tuple[str, MetadataImage]] = {}
 
     @contextmanager
     def quorum(self) -> Iterator[None]:
-        """Note within what the quorum does between two looks: votes, also those that nobody has written down, and how
-        far its leaders commit."""
-        usual, usual_advance = elections.vote, Leader.advance
+        """Note within what the quorum does between two looks: votes, also those that nobody has written down, how
+        far its leaders commit, and snapshots that are fetched."""
+        usual, usual_advance, usual_loaded = elections.vote, Leader.advance, following.snapshot_loaded
 
         def vote(raft: Any, request: Any, *rest: Any) -> Any:
             response = usual(raft, request, *rest)
@@ -48,7 +54,15 @@ class Watch:
             self.committed = max(self.committed, leader.high_watermark)
             return is_moved
 
-        with mock.patch.object(elections, "vote", vote), mock.patch.object(Leader, "advance", advance):
+        def loaded(*rest: Any) -> None:
+            self.snapshots_fetched += 1
+            usual_loaded(*rest)
+
+        with (
+            mock.patch.object(elections, "vote", vote),
+            mock.patch.object(Leader, "advance", advance),
+            mock.patch.object(following, "snapshot_loaded", loaded),
+        ):
             yield
 
     def look(self) -> None:
@@ -73,6 +87,7 @@ class Watch:
         if image.offset >= self.committed and not node.metadata.is_alone:
             fail(f"{machine.name}: takes in metadata up to {image.offset}, committed is what is below {self.committed}")
         self._committed[life] = image.offset
+        self._compare_image(machine.name, image)
         for topic in image.topics.by_id.values():
             for index, partition in topic.partitions.items():
                 if partition.leader < 0:
@@ -80,6 +95,14 @@ class Watch:
                 key = topic.topic_id, index, partition.leader_epoch
                 if self.leaders.setdefault(key, partition.leader) != partition.leader:
                     fail(f"I9: {topic.name}-{index} has two leaders in epoch {partition.leader_epoch}")
+
+    def _compare_image(self, name: str, image: MetadataImage) -> None:
+        """However nodes have come to an offset, by records or by a snapshot, they believe the same there."""
+        other, known = self._images.setdefault(image.offset, (name, image))
+        if known != image:
+            self.cluster.fail(f"I3: {other} and {name} believe other things at offset {image.offset} of the metadata")
+        while len(self._images) > IMAGES_KEPT:
+            del self._images[min(self._images)]
 
     def controller_id(self) -> int | None:
         """The node that is the active controller, as far as the nodes themselves know."""

@@ -1,5 +1,5 @@
-"""A share of the simulation of whole nodes: 20 seeds that nobody has seen yet, the kept ones, every planted bug, and
-that a seed tells the same story twice, in this process and in another.
+"""A share of the simulation of whole nodes: 20 seeds that nobody has seen yet, 4 more with snapshots of the metadata,
+the kept ones, every planted bug, and that a seed tells the same story twice, in this process and in another.
 
 KLAMM_SIM_SEED=N takes fixed seeds. The whole: `python -m tests.sim.nodes --seeds 1000 --from N`.
 """
@@ -17,6 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from klamm.kproto.metadata_records import ConfigRecord
+from klamm.kproto.schema import Message
+from klamm.metadata import snapshots
+from klamm.metadata.image.image import MetadataImage
 from tests.sim import nodes
 from tests.sim.nodes_plants import PLANTS, layout_of, planted
 
@@ -61,6 +65,31 @@ def test_fresh_seeds(part: int) -> None:
     assert found is None, (
         f"{found and found[1]}: python -m tests.sim.nodes --seeds 1 --from {found and found[0]} --trace"
     )
+
+
+def test_fresh_seeds_with_snapshots_of_the_metadata() -> None:
+    first = first_of(0)
+    print(f"seeds from {first}")
+    found = nodes.failing(range(first, first + SHARE // PARTS), nodes.LAYOUTS["3"], nodes.SNAPSHOTS)
+    again = f"python -m tests.sim.nodes --seeds 1 --from {found and found[0]} --layout 3 --snapshots --trace"
+    assert found is None, f"{found and found[1]}: {again}"
+
+
+def test_nodes_that_were_away_fetch_snapshots() -> None:
+    worlds = [nodes.run(seed, nodes.LAYOUTS["3"], nodes.SNAPSHOTS) for seed in (2, 3)]
+    assert any(world.watch.snapshots_fetched for world in worlds)
+
+
+def test_a_snapshot_that_forgets_something_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = snapshots.image_records
+
+    def without_configs(image: MetadataImage) -> Iterator[Message]:
+        return (record for record in usual(image) if not isinstance(record, ConfigRecord))
+
+    monkeypatch.setattr(snapshots, "image_records", without_configs)
+    found = nodes.failing(range(1, 21), nodes.LAYOUTS["3"], nodes.SNAPSHOTS)
+    print(found)
+    assert found is not None
 
 
 @pytest.mark.parametrize(("seed", "layout"), KEPT)
