@@ -30,6 +30,11 @@ ASSIGNMENTS_PER_REQUEST_MAX: Final = 2250
 _BATCHING_MS: Final = 100.0
 _BACKOFF_MS_MAX: Final = 10_000.0
 
+_SETTLED: Final = frozenset(
+    {errors.NONE, errors.UNKNOWN_TOPIC_ID, errors.UNKNOWN_TOPIC_OR_PARTITION, errors.NOT_LEADER_OR_FOLLOWER}
+)
+"""Assigned; or the partition is gone by now, or this broker's replica of it: that needs no directory."""
+
 Data = AssignReplicasToDirsRequest.DirectoryData
 
 
@@ -94,8 +99,7 @@ class DirectoryReports:
             for directory in response.directories:
                 for topic in directory.topics:
                     for row in topic.partitions:
-                        # What is gone by now needs no directory.
-                        if row.error_code in (errors.NONE, errors.UNKNOWN_TOPIC_ID, errors.UNKNOWN_TOPIC_OR_PARTITION):
+                        if row.error_code in _SETTLED:
                             failed.pop((topic.topic_id, row.partition_index), None)
         except KafkaError as error:
             _logger.warning("%d replicas could not be assigned to directories: %s", len(sent), error)
