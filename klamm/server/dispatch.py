@@ -15,6 +15,7 @@ from klamm.kproto.errors import KafkaError, ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES, read_api, read_request_header, response_prefix
 from klamm.kproto.schema import Message, RecordBytes
 from klamm.reply import Reply
+from klamm.server.refusals import refusal
 from klamm.server.request import RequestContext
 from klamm.server.routes import Route, route
 
@@ -47,22 +48,6 @@ def encode_answer(response: Message, version: int, correlation_id: int, header_v
     return [b"".join(parts)] if size < _JOIN_BELOW_BYTES else parts
 
 
-def refusal(found: Route, version: int, error: KafkaError) -> Message:
-    """The answer to a request that failed as a whole: its error code and, where there is room, the message.
-
-    Raises ProtocolError for a response that has no room for either, unless its versions are allowed to leave it out.
-    """
-    values: dict[str, Any] = {}
-    for field in found.response.__schema__.fields:
-        if field.name == "error_code" and (field.exists_in(version) or field.ignorable):
-            values["error_code"] = error.code
-        elif field.name == "error_message" and field.exists_in(version):
-            values["error_message"] = error.message
-    if "error_code" not in values:
-        raise ProtocolError(f"{found.api.name} failed ({error}) and version {version} cannot say so")
-    return found.response(**values)
-
-
 class Dispatcher:
     """Serves requests of one kind of listener (`apis.BROKER` or `apis.CONTROLLER`) with one broker's handlers."""
 
@@ -87,9 +72,8 @@ class Dispatcher:
         if context is None or context.api_version != version or frame[8 : context.body_at] != context.header:
             context = self._context(connection, frame)
         if api.forwardable and key not in _ANSWERED_BY_BROKERS and self._kind == apis.BROKER:
-            metadata = self._broker.metadata
-            if not metadata.is_active:
-                return self._forward(found, context, bytes(frame), correlation_id)
+            return self._forward(found, context, bytes(frame), correlation_id)
+        request: Message | None = None
         try:
             response: Any = found.quick(self._broker, context, frame) if found.quick is not None else None
             if response is None:
@@ -99,39 +83,62 @@ class Dispatcher:
                 request, _ = found.request.decode_from(body, context.body_at, version)
                 response = found.handle(self._broker, context, request)
         except Exception as error:
-            response = self._fault(found, version, error)
+            response = self._fault(found, version, error, request)
         if response is None:
             return []
         if isinstance(response, Message):
             return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
         if type(response) is bytes:
             return [response_prefix(len(response), correlation_id, version >= found.tagged_answers_from) + response]
+        asked = request if api.forwardable else None  # else nobody asks for it, and what it holds can go
         if isinstance(response, Reply):
-            return self._later(response, found, version, correlation_id)
-        return self._await(response, found, version, correlation_id)
+            return self._later(response, found, version, correlation_id, asked)
+        return self._await(response, found, version, correlation_id, asked)
 
     def _forward(self, found: Route, context: RequestContext, frame: bytes, correlation_id: int) -> Reply[Answer]:
-        """Have the active controller, which is elsewhere, answer; or this node, if it becomes that in the meantime."""
+        """Have the active controller answer, wherever it is; by a call when it is here."""
         from klamm.server.forwarding import forward
 
         version = context.api_version
 
+        def outcome(response: Message | Exception | None, request: Message | None) -> Answer | ProtocolError:
+            """NOT_CONTROLLER is raised: somebody else is to be asked then. All else is an answer."""
+            if isinstance(response, KafkaError) and response.code == errors.NOT_CONTROLLER:
+                raise response
+            try:
+                return self._encoded(response, found, version, correlation_id, request)
+            except ProtocolError as error:
+                return error
+
         def serve_here() -> Any:
-            request, _ = found.request.decode_from(frame, context.body_at, version)
-            awaited: Any = found.handle(self._broker, context, request)
-            if isinstance(awaited, Message):
-                return self._encoded(awaited, found, version, correlation_id)
-            return asyncio.ensure_future(self._await(awaited, found, version, correlation_id))
+            request: Message | None = None
+            try:
+                request, _ = found.request.decode_from(frame, context.body_at, version)
+                response: Any = found.handle(self._broker, context, request)
+            except Exception as error:
+                response = error
+            if isinstance(response, Message | Exception):
+                return outcome(response, request)
+
+            async def later() -> Answer | ProtocolError:
+                try:
+                    settled = await (response.future() if isinstance(response, Reply) else response)
+                except Exception as error:
+                    settled = error
+                return outcome(settled, request)
+
+            return asyncio.ensure_future(later())
 
         answer: Reply[Answer] = Reply()
 
         def answered(result: Answer | Exception) -> None:
             try:
-                answer.resolve(
-                    self._encoded(result, found, version, correlation_id) if isinstance(result, Exception) else result
-                )
+                if isinstance(result, KafkaError):
+                    request, _ = found.request.decode_from(frame, context.body_at, version)
+                    result = self._encoded(result, found, version, correlation_id, request)
             except ProtocolError as error:
-                answer.resolve(error)
+                result = error
+            answer.resolve(result)
 
         forward(self._broker.controller, context, frame, serve_here).then(answered)
         return answer
@@ -151,12 +158,14 @@ class Dispatcher:
         )
         return context
 
-    def _later(self, reply: Reply[Message | None], found: Route, version: int, correlation_id: int) -> Reply[Answer]:
+    def _later(
+        self, reply: Reply[Message | None], found: Route, version: int, correlation_id: int, request: Message | None
+    ) -> Reply[Answer]:
         later: Reply[Answer] = Reply()
 
         def resolved(response: Message | Exception | None) -> None:
             try:
-                later.resolve(self._encoded(response, found, version, correlation_id))
+                later.resolve(self._encoded(response, found, version, correlation_id, request))
             except ProtocolError as error:
                 later.resolve(error)
 
@@ -164,29 +173,41 @@ class Dispatcher:
         return later
 
     async def _await(
-        self, awaited: Awaitable[Message | None], found: Route, version: int, correlation_id: int
+        self,
+        awaited: Awaitable[Message | None],
+        found: Route,
+        version: int,
+        correlation_id: int,
+        request: Message | None,
     ) -> Answer:
         response: Message | Exception | None
         try:
             response = await awaited
         except Exception as error:
             response = error
-        return self._encoded(response, found, version, correlation_id)
+        return self._encoded(response, found, version, correlation_id, request)
 
-    def _encoded(self, response: Message | Exception | None, found: Route, version: int, correlation_id: int) -> Answer:
+    def _encoded(
+        self,
+        response: Message | Exception | None,
+        found: Route,
+        version: int,
+        correlation_id: int,
+        request: Message | None,
+    ) -> Answer:
         if response is None:
             return []
         if isinstance(response, Exception):
-            response = self._fault(found, version, response)
+            response = self._fault(found, version, response, request)
         return encode_answer(response, version, correlation_id, version >= found.tagged_answers_from)
 
-    def _fault(self, found: Route, version: int, error: Exception) -> Message:
+    def _fault(self, found: Route, version: int, error: Exception, request: Message | None) -> Message:
         if isinstance(error, ProtocolError):
             raise error
         if isinstance(error, KafkaError):
-            return refusal(found, version, error)
+            return refusal(found, version, error, request)
         log.error("%s version %d failed", found.api.name, version, exc_info=error)
-        return refusal(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR))
+        return refusal(found, version, KafkaError(errors.UNKNOWN_SERVER_ERROR), request)
 
     @staticmethod
     def _unsupported_api_versions(correlation_id: int) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from klamm.kproto import errors
-from klamm.kproto.errors import KafkaError
+from klamm.kproto.errors import KafkaError, info
 from klamm.kproto.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from klamm.kproto.state_files import DefaultPrincipalData
 from klamm.reply import Reply
@@ -26,7 +26,10 @@ _PRINCIPAL_VERSION: Final = 0
 def forward(
     controller: ControllerChannel, context: RequestContext, frame: bytes, serve_here: Callable[[], Any]
 ) -> Reply[Answer]:
-    """Have a request (a frame without its size) answered by the controller; by `serve_here` if that is here by then."""
+    """Have a request (a frame without its size) answered by the controller; by `serve_here` if that is here by then.
+
+    Whoever asked does not hear that nobody is the controller: the time of the request was over.
+    """
     kind, _, name = context.principal.partition(":")
     principal = DefaultPrincipalData(type=kind, name=name, token_authenticated=False)
     envelope = EnvelopeRequest(
@@ -37,10 +40,12 @@ def forward(
     answer: Reply[Answer] = Reply()
 
     def answered(result: Any) -> None:
+        if isinstance(result, EnvelopeResponse) and result.error_code != errors.NONE:
+            result = KafkaError(result.error_code)
+        if isinstance(result, KafkaError) and result.code == errors.NOT_CONTROLLER:
+            result = KafkaError(errors.REQUEST_TIMED_OUT, info(errors.REQUEST_TIMED_OUT).message)
         if not isinstance(result, EnvelopeResponse):
             answer.resolve(result)
-        elif result.error_code != errors.NONE:
-            answer.resolve(KafkaError(result.error_code))
         else:
             data = bytes(result.response_data or b"")
             answer.resolve([_SIZE.pack(len(data)) + data])

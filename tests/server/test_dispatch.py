@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from klamm.kproto import apis
+from klamm.kproto import apis, errors
+from klamm.kproto.errors import KafkaError
+from klamm.kproto.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 from klamm.kproto.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
+from klamm.reply import Reply
 from klamm.server import dispatch
 from klamm.server.dispatch import Dispatcher
 from klamm.server.request import RequestContext
@@ -88,3 +93,77 @@ def test_an_encoded_answer_leaves_as_a_message_would(monkeypatch: pytest.MonkeyP
     served.response = served.response.encode(version)
     assert served.send(version, b"me", correlation_id=77) == whole
     assert struct.unpack_from(">ii", whole) == (len(whole) - 4, 77)
+
+
+class FakeController:
+    """The way to the controller: the test calls what would be called here."""
+
+    def __init__(self) -> None:
+        self.here: Any = None
+        self.reply: Reply[Any] = Reply()
+
+    def call(self, here: Any, request: Any) -> Reply[Any]:
+        self.here = here
+        return self.reply
+
+
+class TestRequestsForTheController:
+    """CreateTopics at a broker whose own process may have the active controller, or lose it in the meantime."""
+
+    VERSION = 4
+
+    @pytest.fixture(autouse=True)
+    def _serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.controller = FakeController()
+        route = Route(apis.APIS[apis.CREATE_TOPICS], "create_topics")
+        route.handle = lambda *_: self.decide()
+        monkeypatch.setattr(dispatch, "route", lambda key, kind: route)
+        broker: Any = SimpleNamespace(controller=self.controller)
+        row = CreateTopicsRequest.CreatableTopic
+        topic = row(name="t", num_partitions=1, replication_factor=1, assignments=[], configs=[])
+        body = CreateTopicsRequest(topics=[topic], timeout_ms=1).encode(self.VERSION)
+        frame = struct.pack(">hhih", apis.CREATE_TOPICS, self.VERSION, 1, -1) + body
+        connection: Any = FakeConnection()
+        reply: Any = Dispatcher(broker, "PLAINTEXT", apis.BROKER).serve(connection, memoryview(bytearray(frame)))
+        self.answers: list[Any] = []
+        reply.then(self.answers.append)
+
+    def decide(self) -> Any:
+        raise KafkaError(errors.NOT_CONTROLLER)
+
+    def code(self) -> int:
+        (answer,) = self.answers
+        (topic,) = CreateTopicsResponse.decode(b"".join(answer)[8:], self.VERSION).topics
+        assert topic.name == "t"
+        return topic.error_code
+
+    def test_one_that_is_no_controller_any_more_gives_no_answer(self) -> None:
+        with pytest.raises(KafkaError) as raised:
+            self.controller.here()
+        assert raised.value.code == errors.NOT_CONTROLLER
+        assert self.answers == []
+
+    async def test_one_that_is_deposed_before_the_records_are_committed_gives_none_either(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deciding: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(self, "decide", lambda: deciding)
+        answer = self.controller.here()
+        deciding.set_exception(KafkaError(errors.NOT_CONTROLLER))
+        with pytest.raises(KafkaError) as raised:
+            await answer
+        assert raised.value.code == errors.NOT_CONTROLLER
+
+    @pytest.mark.parametrize("code", [errors.REQUEST_TIMED_OUT, errors.POLICY_VIOLATION])
+    def test_other_errors_are_the_answer(self, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+        def fail() -> None:
+            raise KafkaError(code)
+
+        monkeypatch.setattr(self, "decide", fail)
+        self.controller.reply.resolve(self.controller.here())
+        assert self.code() == code
+
+    @pytest.mark.parametrize("code", [errors.NOT_CONTROLLER, errors.REQUEST_TIMED_OUT])
+    def test_nobody_was_found_in_time(self, code: int) -> None:
+        self.controller.reply.resolve(KafkaError(code))
+        assert self.code() == errors.REQUEST_TIMED_OUT

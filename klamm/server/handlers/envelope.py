@@ -16,7 +16,8 @@ from klamm.kproto.schema import Message
 from klamm.kproto.state_files import DefaultPrincipalData
 from klamm.reply import Reply
 from klamm.server.broker import Broker
-from klamm.server.dispatch import encode_answer, refusal
+from klamm.server.dispatch import encode_answer
+from klamm.server.refusals import refusal
 from klamm.server.request import RequestContext
 from klamm.server.routes import Route, route
 
@@ -41,20 +42,20 @@ async def handle(broker: Broker, context: RequestContext, request: EnvelopeReque
         context.listener_name,
         context.connection_id,
     )
+    decoded, _ = found.request.decode_from(frame, header.body, header.api_version)
     try:
-        response = await _answer(broker, found, inner, frame, header.body)
+        response = await _answer(broker, found, inner, decoded)
     except KafkaError as error:
         if error.code == errors.NOT_CONTROLLER:
             raise  # the broker is to look for another one
-        response = refusal(found, header.api_version, error)
+        response = refusal(found, header.api_version, error, decoded)
     flexible = header.api_version >= found.tagged_answers_from
     chunks = encode_answer(response, header.api_version, header.correlation_id, flexible)
     return EnvelopeResponse(response_data=b"".join(chunks)[4:], error_code=errors.NONE)
 
 
-async def _answer(broker: Broker, found: Route, context: RequestContext, frame: memoryview, body_at: int) -> Message:
-    decoded, _ = found.request.decode_from(frame, body_at, context.api_version)
-    answer = found.handle(broker, context, decoded)
+async def _answer(broker: Broker, found: Route, context: RequestContext, request: Message) -> Message:
+    answer = found.handle(broker, context, request)
     if isinstance(answer, Reply):
         answer = await answer.future()
     elif isinstance(answer, Awaitable):
