@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TRIES_IN_USE: Final = 4
 _SET_ASIDE: Final = {
     "delete": ("a deleted partition", "deleted"),
-    "future": ("an unfinished move from another log directory", "left alone, or taken up again"),
+    "future": ("an unfinished move from another log directory", "gone on with if the replica is there"),
     "stray": ("a partition that the metadata did not know at an earlier start", "left alone; delete it by hand"),
 }
 
@@ -45,6 +45,8 @@ class DirectoryChecked:
     lowered: dict[str, dict[TopicPartition, int]] = field(default_factory=dict)
     """Entries that say more than the log holds, with what they should say."""
     partitions: dict[str, PartitionChecked] = field(default_factory=dict)
+    futures: set[TopicPartition] = field(default_factory=set)
+    """Of copies of unfinished moves, which checkpoints tell of as well."""
 
 
 def is_data_directory(disk: Disk, path: str) -> bool:
@@ -84,6 +86,8 @@ def check_directory(
         elif parsed.state is not None:
             message, recovery = _SET_ASIDE[parsed.state]
             report(Finding(INFO, f"{parsed.state}_directory", inner, message, recovery))
+            if parsed.state == "future":
+                checked.futures.add((parsed.topic, parsed.partition))
         else:
             settings = _settings(checked, (parsed.topic, parsed.partition), is_deep, progress)
             if is_running:
@@ -172,6 +176,8 @@ def _check_offsets(checked: DirectoryChecked, report: Report) -> None:
         severity, recovery = _TOO_HIGH[name]
         for (topic, index), offset in sorted(offsets.items()):
             found = checked.partitions.get(f"{topic}-{index}")
+            if found is None and (topic, index) in checked.futures:
+                continue
             if found is None:
                 message = f"{topic}-{index} is not in this directory"
                 report(Finding(INFO, "checkpoint_without_partition", path, message, "the entry is dropped"))

@@ -48,6 +48,12 @@ def test_a_directory_that_was_killed(data: Path) -> None:
     assert [f.code for f in verify(data)[0]] == ["unclean_stop"]
 
 
+def test_an_unfinished_move(data: Path) -> None:
+    """Checkpoints tell of the copy, by the name of the replica that it is to become."""
+    (data / "t-0").rename(data / f"t-0.{'0' * 31}1-future")
+    assert [f.code for f in verify(data)[0]] == ["future_directory"]
+
+
 def test_a_corrupt_batch_in_the_midst(data: Path) -> None:
     path = logs(data)[1]
     flip(path, 120)
