@@ -51,7 +51,8 @@ def test_a_directory_that_was_killed(data: Path) -> None:
 def test_an_unfinished_move(data: Path) -> None:
     """Checkpoints tell of the copy, by the name of the replica that it is to become."""
     (data / "t-0").rename(data / f"t-0.{'0' * 31}1-future")
-    assert [f.code for f in verify(data)[0]] == ["future_directory"]
+    codes = {f.code for f in verify(data)[0]}
+    assert "future_directory" in codes and "checkpoint_without_partition" not in codes
 
 
 def test_a_corrupt_batch_in_the_midst(data: Path) -> None:
