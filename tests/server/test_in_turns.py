@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from klamm.server.in_turns import STEPS_PER_TURN, InTurns
+from klamm.server.in_turns import MS_PER_TURN, STEPS_PER_TURN, InTurns
 
 
 class Turns:
@@ -15,6 +15,10 @@ class Turns:
 
     def __init__(self) -> None:
         self.due: list[Callable[[], None]] = []
+        self.now_ms = 0.0
+
+    def monotonic_ms(self) -> float:
+        return self.now_ms
 
     def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Any:
         assert delay_ms == 0
@@ -78,3 +82,20 @@ def test_what_is_left_at_the_end_stays_undone(clock: Any) -> None:
     turns.close()
     clock.turn()
     assert len(done) == STEPS_PER_TURN
+
+
+def test_slow_steps_make_short_turns(clock: Any) -> None:
+    done: list[int] = []
+
+    def slow() -> Iterator[None]:
+        for number in range(6):
+            done.append(number)
+            clock.now_ms += MS_PER_TURN / 2
+            yield
+
+    InTurns(clock).do(slow())
+    seen = []
+    while clock.due:
+        seen.append(len(done))
+        clock.turn()
+    assert seen == [2, 4, 6]
