@@ -47,7 +47,11 @@ def voters(story: Story) -> None:
     story.settle("the spare one is out", lambda: SPARE not in _voting(story))
     tell(_TOOL, "describe", "--status", hide=_STATUS, via=CONTROLLERS)
     _remove(story, SPARE)
-    tell(_TOOL, "--command-config", spare, "add-controller", via=CONTROLLERS)
+    cluster.kill(SPARE)
+    tell(_TOOL, "--command-config", spare, "add-controller")
+    cluster.start([SPARE])
+    # The leader asks nobody again at once who has not answered.
+    tell(_TOOL, "--command-config", spare, "add-controller", via=CONTROLLERS, until=lambda run: run.status == 0)
     story.settle("the spare one votes again", lambda: SPARE in _voting(story))
 
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_NO_ANSWER = (errors.NETWORK_EXCEPTION, errors.REQUEST_TIMED_OUT)
+"""A lost connection, or one that was given up: both are BROKER_NOT_AVAILABLE among Kafka's replicas."""
 _PART_SUFFIX = ".part"
 
 
@@ -134,7 +136,7 @@ class MetadataReplication:
             else:
                 event = Response(request_id, wire.read_response(result, self._settings.listener_name))
         except KafkaError as error:
-            event = Failed(request_id, error.code)
+            event = Failed(request_id, errors.BROKER_NOT_AVAILABLE if error.code in _NO_ANSWER else error.code)
         except ProtocolError as error:
             _logger.warning("an answer of the quorum cannot be read: %s", error)
             event = Failed(request_id, errors.UNKNOWN_SERVER_ERROR)
