@@ -35,6 +35,7 @@ from compat.suites import Suite, all_suites
 SLOW = (
     "live_configs.*", "random_requests.*", "feature_levels.*",
     "configs.incremental_topic", "configs.incremental_broker", "configs.alter_configs",
+    "subscriptions.unreadable_subscriptions",
 )  # fmt: skip
 """Cases that `--short` leaves out, besides those that need a second pair of brokers."""
 SHORT_S = 45.0
