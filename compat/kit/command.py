@@ -35,7 +35,7 @@ from compat.suites import Suite, all_suites
 SLOW = (
     "live_configs.*", "random_requests.*", "feature_levels.*",
     "configs.incremental_topic", "configs.incremental_broker", "configs.alter_configs",
-    "subscriptions.unreadable_subscriptions",
+    "subscriptions.unreadable_subscriptions", "sessions.two-members",
 )  # fmt: skip
 """Cases that `--short` leaves out, besides those that need a second pair of brokers."""
 SHORT_S = 45.0
