@@ -230,6 +230,12 @@ def delete_records(run: Run) -> None:
             ask(version, name, Topic(name, b""), 0)
         rows = {"name": topic.name, "partitions": [{"partition_index": 0, "offset": 5}] * 2}
         run.ask(DeleteRecordsRequest, version, "twice", topics=[rows], timeout_ms=10000)
+        again = run.topic()
+        run.produce(again, batch(b"a", b"b", b"c"))
+        for offsets in ((2, 1), (-1, 2), (9, 3), (3, 9)):
+            parts = [{"partition_index": 0, "offset": offset} for offset in offsets]
+            run.ask(DeleteRecordsRequest, version, f"twice, {offsets}", timeout_ms=10000,
+                    topics=[{"name": again.name, "partitions": [one]} for one in parts])  # fmt: skip
         run.ask(DeleteRecordsRequest, version, "none", topics=[], timeout_ms=10000)
         run.ask(DeleteRecordsRequest, version, "no partitions", topics=[{"name": topic.name, "partitions": []}],
                 timeout_ms=10000)  # fmt: skip

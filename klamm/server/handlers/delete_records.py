@@ -25,27 +25,34 @@ Result = Topic.DeleteRecordsPartitionResult
 def handle(
     broker: Broker, context: RequestContext, request: DeleteRecordsRequest
 ) -> DeleteRecordsResponse | Reply[Message | None]:
-    topics: dict[str, dict[int, Result]] = {}
-    deleting: list[tuple[Result, Partition]] = []
+    # Of a partition that is named twice the last offset counts, and nothing is deleted for the others.
+    wanted: dict[str, dict[int, int]] = {}
     for topic in request.topics:
         for asked in topic.partitions:
-            # Of a partition that is named twice the last offset counts.
-            result = Result(partition_index=asked.partition_index, low_watermark=-1, error_code=errors.NONE)
-            topics.setdefault(topic.name, {})[asked.partition_index] = result
+            wanted.setdefault(topic.name, {})[asked.partition_index] = asked.offset
+    response = DeleteRecordsResponse(throttle_time_ms=0, topics=[])
+    deleting: list[tuple[Result, Partition]] = []
+    for name, offsets in wanted.items():
+        answered = Topic(name=name, partitions=[])
+        response.topics.append(answered)
+        for index, offset in offsets.items():
+            result = Result(partition_index=index, low_watermark=-1, error_code=errors.NONE)
+            answered.partitions.append(result)
             try:
-                if topic.name in INTERNAL_TOPICS:
+                if name in INTERNAL_TOPICS and _exists(broker, name, index):
                     raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, "records of internal topics cannot be deleted")
-                partition = broker.replicas.get(topic.name, asked.partition_index)
-                result.low_watermark = partition.delete_records(asked.offset)
+                partition = broker.replicas.get(name, index)
+                result.low_watermark = partition.delete_records(offset)
                 if partition.low_watermark < result.low_watermark:
                     deleting.append((result, partition))
             except KafkaError as error:
                 result.error_code = error.code
-    response = DeleteRecordsResponse(
-        throttle_time_ms=0,
-        topics=[Topic(name=name, partitions=list(results.values())) for name, results in topics.items()],
-    )
     return _when_deleted(broker.clock, request.timeout_ms, response, deleting) if deleting else response
+
+
+def _exists(broker: Broker, name: str, index: int) -> bool:
+    topic = broker.metadata.image.topics.by_name.get(name)
+    return topic is not None and index in topic.partitions
 
 
 def _when_deleted(
