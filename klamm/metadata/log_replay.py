@@ -13,6 +13,7 @@ from klamm.kproto import metadata_records as m
 from klamm.kproto import records
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.schema import Message
+from klamm.log import upkeep
 from klamm.log.disk import Disk
 from klamm.log.partition_log import PartitionLog
 from klamm.metadata.image.image import EMPTY, MetadataDelta, MetadataImage
@@ -114,10 +115,24 @@ class Found(NamedTuple):
     """The bytes of the log behind the newest snapshot."""
 
 
+def _is_beyond(snapshot_id: SnapshotId, log: PartitionLog) -> bool:
+    """Whether a log ends before its newest snapshot: a crash has cut it, or came before the snapshot took its place.
+
+    Such a log goes, as in Kafka: from where it ends its leader may have nothing but a snapshot, too.
+    """
+    epoch = log.epochs.latest_epoch
+    if epoch < 0:  # without records nothing but the offset is known
+        return snapshot_id.end_offset > log.next_offset
+    return (snapshot_id.epoch, snapshot_id.end_offset) > (epoch, log.next_offset)
+
+
 def read_back(log: PartitionLog, disk: Disk, history: QuorumHistory, node_id: int, directory_id: bytes) -> Found:
     """Read everything in the log's directory; `history` learns the voters. Raises ProtocolError."""
     replay = LogReplay()
     names = find_snapshots(disk, log.directory)
+    if names and _is_beyond(names[-1], log):
+        upkeep.truncate_fully(log, names[-1].end_offset)
+        names = names[-1:]
     path = f"{log.directory}/{file_name(names[-1])}" if names else ""
     newest = decode_snapshot(disk.read(path), path) if names else None
     if newest is not None:

@@ -142,6 +142,23 @@ async def test_start_from_a_snapshot_and_the_log_behind_it(lab: Any) -> None:
     assert again.node.log.raft.voters == running.node.log.raft.voters
 
 
+async def test_a_log_that_ends_before_its_snapshot_begins_behind_it(lab: Any) -> None:
+    """Who does not sync the log loses more of it than of a snapshot, whose records the leader may not have any more."""
+    running = await grown(lab, lambda: settings(NEVER), 3)
+    running.node.snapshots.write(running.image)
+    expected = running.image
+    [*_, snapshot_id] = find_snapshots(lab.disk, DIRECTORY)
+    running.kill()
+    path = f"{DIRECTORY}/00000000000000000000.log"
+    lab.disk.write_atomic(path, lab.disk.read(path)[:600])
+    again = lab.make(settings=settings(NEVER))
+    await again.node.start()
+    log = again.node.log.log
+    assert log.log_start_offset == log.segments[0].base_offset == snapshot_id.end_offset
+    assert again.node.log.raft.log.earliest_snapshot == snapshot_id
+    assert again.published[0][1].topics == expected.topics
+
+
 async def test_large_log_is_snapshotted_at_the_stop(lab: Any) -> None:
     running = await lab.start(settings=settings(NEVER))
     await running.create(lab.topic("a", 10_000))
