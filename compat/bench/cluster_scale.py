@@ -16,8 +16,8 @@ from compat.cluster_kill.wire import active_controller, view, wait_until
 
 PER_TOPIC = 1000
 ASKS = 20
-SETTLE_S = 2
-"""What a cluster has to do behind the creation, files to sync above all, is over then."""
+SETTLE_S, SETTLE_S_PER_PARTITION = 2.0, 0.0015
+"""What a cluster has to do behind the creation, three files to sync for each partition, is over then."""
 _ANSWER_TIMEOUT_S = 30.0
 _GIVE_UP_S = 600.0
 
@@ -30,7 +30,7 @@ def scale(name: str, size: int, loadgen: Path) -> Figures:
         side = ClusterSide(cluster, loadgen)
         before_mb = side.anonymous_mb()
         created_s = _create(side, size)
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S + size * SETTLE_S_PER_PARTITION)
         asked_us = _metadata_us(side, size)
         figures = {
             "create_s": created_s,
