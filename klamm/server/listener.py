@@ -69,6 +69,7 @@ class Listener:
         self._next_id = 0
         self._listening: Listening | None = None
         self._idle_timer: Timer | None = None
+        self._is_closed = False
 
     async def start(self, host: str, port: int, *, is_serving: bool = True) -> int:
         """Open the address; gives the port, also when 0 was asked for. Not `is_serving`: nobody gets in before `admit`.
@@ -90,9 +91,11 @@ class Listener:
         return Connection(self, self._next_id)
 
     def opened(self, connection: Connection) -> bool:
-        """KIP-612's simple half: refuse what goes over the limits."""
+        """KIP-612's simple half: refuse what goes over the limits; and what comes behind `close`."""
         self._connections[connection.id] = connection
         self._per_host[connection.client_host] += 1
+        if self._is_closed:
+            return False
         if len(self._connections) > self.limits.connections_max:
             log.warning("connection from %s refused: max.connections reached", connection.client_host)
             return False
@@ -126,6 +129,7 @@ class Listener:
 
     async def close(self) -> None:
         """Stop accepting and close every connection; answers already written still leave."""
+        self._is_closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         if self._listening is not None:

@@ -13,7 +13,7 @@ import pytest
 from klamm.kproto.errors import ProtocolError
 from klamm.kproto.frame import SCRATCH_BYTES
 from klamm.reply import Reply
-from klamm.seams import SystemClock, TcpNetwork
+from klamm.seams import Listening, SystemClock, TcpNetwork
 from klamm.server.connection import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, Answer, Connection
 from klamm.server.listener import Limits, Listener
 from klamm.server.memory import RequestMemory
@@ -295,3 +295,35 @@ async def test_idle_connections_are_closed() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
+
+
+async def test_what_was_accepted_before_the_end_and_comes_behind_it_is_not_served() -> None:
+    """An event loop makes a transport for a connection that it has accepted some turns later."""
+    made: list[Callable[[], asyncio.BaseProtocol]] = []
+
+    class Late(TcpNetwork):
+        async def listen(
+            self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, is_serving: bool = True
+        ) -> Listening:
+            made.append(factory)
+            return await super().listen(factory, host, port, is_serving=is_serving)
+
+    class Accepted(asyncio.Transport):
+        is_aborted = False
+
+        def abort(self) -> None:
+            self.is_aborted = True
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            pass
+
+    clock = SystemClock(asyncio.get_running_loop())
+    listener = Listener(FakeServer(), Late(), clock, RequestMemory(1 << 40), Limits(), read_done=lambda: None)
+    await listener.start("127.0.0.1", 0)
+    before, behind = Accepted(), Accepted()
+    made[0]().connection_made(before)
+    assert (before.is_aborted, listener.connection_count) == (False, 1)
+    before.close = lambda: None  # type: ignore[method-assign]
+    await listener.close()
+    made[0]().connection_made(behind)
+    assert behind.is_aborted
