@@ -33,7 +33,8 @@ def consumed(running: Running, topic: str, count: int) -> list[bytes]:
     consumer = KafkaConsumer(
         topic, bootstrap_servers=running.address, auto_offset_reset="earliest", consumer_timeout_ms=20000
     )
-    values = [message.value for message, _ in zip(consumer, range(count), strict=False)]
+    # The numbers first: behind the last one nobody waits for another message.
+    values = [message.value for _, message in zip(range(count), consumer, strict=False)]
     consumer.close()
     return values
 
