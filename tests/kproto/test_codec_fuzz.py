@@ -204,7 +204,17 @@ def densest(field: Field, version: int) -> Iterator[Any]:
     yield full
 
 
-def peak_of_decoding(cls: type[Message], raw: bytes, version: int) -> int:
+def assert_memory_of_decoding(cls: type[Message], raw: bytes, version: int, limit: int) -> None:
+    """Less than `limit` bytes at any time. What other threads of this process allocate meanwhile counts, too: so a
+    peak above it is measured again, and what is the decoder's own is there each time.
+    """
+    peaks = []
+    while not peaks or (peaks[-1] >= limit and len(peaks) < 5):
+        peaks.append(_peak_of_decoding(cls, raw, version))
+    assert min(peaks) < limit
+
+
+def _peak_of_decoding(cls: type[Message], raw: bytes, version: int) -> int:
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     try:
@@ -238,13 +248,13 @@ def test_memory_is_bounded_by_the_input(name: str) -> None:
         for element in densest(field, version):
             setattr(struct, field.name, [element] * 150)
             raw = template.encode(version)
-            assert peak_of_decoding(cls, raw, version) < 8000 + MEMORY_FACTOR * len(raw)
+            assert_memory_of_decoding(cls, raw, version, 8000 + MEMORY_FACTOR * len(raw))
         setattr(struct, field.name, kept)
     raw = template.encode(version)
     for at in range(min(len(raw), 60)):
         for claim in CLAIMS:
             data = raw[:at] + claim + raw[at + 1 :]
-            assert peak_of_decoding(cls, data, version) < 8000 + MEMORY_FACTOR * len(data)
+            assert_memory_of_decoding(cls, data, version, 8000 + MEMORY_FACTOR * len(data))
 
 
 @pytest.mark.usefixtures("traced")
@@ -255,17 +265,17 @@ def test_floods_of_tags_and_false_counts() -> None:
     endpoints = b"\x00\x01\x01"  # tag 0, size 1, no endpoints: a known tag, again and again
     for count, tag in ((small, b"\x50\x00"), (small, b"\xff\xff\xff\xff\x07\x00"), (small, endpoints)):
         raw = body + write_uvarint(count) + tag * count
-        assert peak_of_decoding(cls, raw, version) < MEMORY_FACTOR * len(raw)
+        assert_memory_of_decoding(cls, raw, version, MEMORY_FACTOR * len(raw))
     for claim in CLAIMS[:2]:
         decode_any(cls, body + claim, version)
-        assert peak_of_decoding(cls, body + claim + b"\x50\x00" * 100, version) < 40000
+        assert_memory_of_decoding(cls, body + claim + b"\x50\x00" * 100, version, 40000)
     # Arrays of fixed width that claim as many elements as there are bytes, which is always too many.
     for name, head in (
         ("LeaderChangeMessage", b"\0\0\0\0\0\1"),
         ("BrokerHeartbeatRequest", bytes(22) + b"\x01\x00\x01"),
     ):
         data = head + write_uvarint(100_001) + bytes(100_000)
-        assert peak_of_decoding(message_class(name), data, 0) < MEMORY_FACTOR * len(data)
+        assert_memory_of_decoding(message_class(name), data, 0, MEMORY_FACTOR * len(data))
     for known in Source._arrays.values():
         assert len(known) <= 64
 
